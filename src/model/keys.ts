@@ -1,0 +1,62 @@
+/** The layout of the store: every key that exists, and the JSON documents behind them. */
+import { type Digest, fromUtf8, utf8 } from '../base/bytes.ts'
+import type { Generation } from './generation.ts'
+import type { Observation } from './observation.ts'
+import { type Override, type OverrideAction, subjectOf } from './override.ts'
+import type { PlanHead } from './plan.ts'
+import type { Claim, EnactorProgress, PolicyInForce, RoleStatus } from './progress.ts'
+
+/** The newest plan: its number and the digest of its head document. */
+export interface Head {
+  readonly generation: Generation
+  readonly digest: Digest
+}
+
+/** A kind of document: its key, and its codec. `Document` is only a type. */
+export interface Kind<Args extends readonly unknown[], Document> {
+  readonly prefix: string
+  key(...args: Args): string
+  encode(document: Document): Uint8Array
+  /** Undefined when the bytes are not such a document: damage, to be repaired by whoever owns the key. */
+  decode(value: Uint8Array): Document | undefined
+}
+
+function kind<Args extends readonly unknown[], Document extends object>(
+  prefix: string,
+  rest: (...args: Args) => string,
+): Kind<Args, Document> {
+  return {
+    prefix,
+    key: (...args) => prefix + rest(...args),
+    encode: (document) => utf8(JSON.stringify(document)),
+    decode(value) {
+      try {
+        const document: unknown = JSON.parse(fromUtf8(value))
+        return typeof document === 'object' && document !== null ? (document as Document) : undefined
+      } catch {
+        return undefined
+      }
+    },
+  }
+}
+
+/** Sixteen digits, so that the order of keys is the order of numbers. */
+const padded = (generation: Generation) => String(generation).padStart(16, '0')
+
+export const keys = {
+  head: kind<[], Head>('head', () => ''),
+  plan: kind<[Generation], PlanHead>('plan/', padded),
+  /** The text of a shard as UTF-8, not JSON. */
+  shard: { prefix: 'shard/', key: (digest: Digest) => `shard/${digest}` },
+  claim: kind<[enactor: string], Claim>('claim/', (enactor) => enactor),
+  progress: kind<[enactor: string], EnactorProgress>('progress/', (enactor) => enactor),
+  observation: kind<[pool: string, prober: string], Observation>('observation/', (pool, prober) => `${pool}/${prober}`),
+  override: kind<[OverrideAction], Override>('override/', subjectOf),
+  policy: kind<[], PolicyInForce>('policy', () => ''),
+  status: kind<[role: RoleStatus['role'], id: string], RoleStatus>('status/', (role, id) => `${role}/${id}`),
+} as const
+
+export function generationOfPlanKey(key: string): Generation | undefined {
+  const digits = key.slice(keys.plan.prefix.length)
+  return key.startsWith(keys.plan.prefix) && /^[0-9]{16}$/.test(digits) ? (Number(digits) as Generation) : undefined
+}

@@ -1,0 +1,116 @@
+/**
+ * What the operator wants, as read from `holdfast.yaml`: already checked, canonical, frozen.
+ * `src/config/` makes it; the planner decides by it; nothing here knows about YAML or files.
+ */
+import type { Digest } from '../base/bytes.ts'
+import type { NonEmpty } from '../base/nonempty.ts'
+import type { Problem } from '../base/problem.ts'
+import type { Address, EpochMs } from '../world/world.ts'
+import type { IpAddress } from './address.ts'
+import type { Ttl, WeightedAddress } from './answer.ts'
+import type { Name } from './name.ts'
+
+export interface Target {
+  /** Unique in its pool; letters, digits, `-`, `_`, `.`. */
+  readonly id: string
+  /** Its failure domain. */
+  readonly site: string
+  readonly addresses: NonEmpty<IpAddress>
+  /** What it can carry, in any unit that is the same for the whole pool; above 0. */
+  readonly capacity: number
+}
+
+export type Check =
+  | {
+      readonly kind: 'http'
+      readonly port: number
+      readonly path: string
+      readonly host: string | null
+      readonly status: NonEmpty<number>
+    }
+  | { readonly kind: 'tcp'; readonly port: number }
+  /** Never probed: always counted as healthy. */
+  | { readonly kind: 'none' }
+
+/** How far and how fast automation may take capacity away: S5. Shares are 0 to 1 of the whole. */
+export interface Limits {
+  /** Removals in any `windowMs` take at most this share of the pool, or one target if that is more. */
+  readonly poolBudget: number
+  /** The same for one site's share of its own capacity. */
+  readonly siteBudget: number
+  readonly windowMs: number
+  /** Capacity in the answer never falls under this share of the pool, save that one target may always go while half stays. */
+  readonly floor: number
+  /** Under this share of healthy capacity the checks are not believed and every target answers. */
+  readonly failOpenUnder: number
+  /** From this share on they are believed again. */
+  readonly failOpenUntil: number
+}
+
+export interface Pool {
+  readonly id: string
+  readonly targets: NonEmpty<Target>
+  readonly check: Check
+  readonly intervalMs: number
+  /** One check takes at most this long; below `intervalMs`. */
+  readonly timeoutMs: number
+  /** Failures in a row that make a target down. */
+  readonly fall: number
+  /** Successes in a row that bring it back. */
+  readonly rise: number
+  /** A returning target grows from a tenth of its weight to all of it over this time. 0: at once. */
+  readonly rampMs: number
+  readonly limits: Limits
+}
+
+export type EndpointSource =
+  | { readonly kind: 'pool'; readonly pool: string }
+  | { readonly kind: 'alias'; readonly of: Name }
+  /** Addresses written down, without health. */
+  | { readonly kind: 'addresses'; readonly addresses: NonEmpty<WeightedAddress> }
+
+export interface Endpoint {
+  readonly name: Name
+  /** The zone that it lies in: the longest match. */
+  readonly zone: Name
+  readonly ttl: Ttl
+  readonly from: EndpointSource
+  /** Take over records that exist at this name and that Holdfast did not make. */
+  readonly adopt: boolean
+}
+
+/** Where a zone is written. Credentials are not here: the planner reads this type and must not hold them. */
+export type Authority =
+  | { readonly kind: 'builtin'; readonly address: Address }
+  | { readonly kind: 'rfc2136'; readonly address: Address }
+
+export interface Zone {
+  readonly name: Name
+  readonly authority: Authority
+  /** The name of the TSIG key; its secret is looked up by those who write. */
+  readonly key: Name
+}
+
+export interface Policy {
+  /** Of the whole policy: equal digests, equal policies. */
+  readonly digest: Digest
+  /** Name of this deployment, written into every marker. */
+  readonly owner: string
+  readonly zones: ReadonlyMap<Name, Zone>
+  readonly pools: ReadonlyMap<string, Pool>
+  readonly endpoints: ReadonlyMap<Name, Endpoint>
+  /** S4: how many ancestors of the head are always kept. At least 2. */
+  readonly keepPlans: number
+  /** Changes that are not urgent wait this long for company, so that generations stay few. */
+  readonly coalesceMs: number
+}
+
+export type PolicyReading =
+  | { readonly kind: 'policy'; readonly policy: Policy /** Of the file. */; readonly modified: EpochMs }
+  /** The file is gone, unreadable or wrong. Whoever asks goes on with the last good policy. */
+  | { readonly kind: 'unreadable'; readonly problems: NonEmpty<Problem> }
+
+/** Where the programs read the policy from, again and again: cheap while nothing changed. */
+export interface PolicySource {
+  read(): Promise<PolicyReading>
+}
