@@ -86,7 +86,7 @@ function outerPath() {
 
 async function installPackages(why) {
   const total = Object.keys(readJson(join(root, 'package-lock.json')).packages).length - 1
-  say(`${why}: installing up to ${total} npm packages, about 500 MB with the Node that runs Holdfast (once)`)
+  say(`${why}: installing up to ${total} npm packages, about 380 MB with the Node that runs Holdfast (once)`)
   const started = Date.now()
   const seconds = () => Math.round((Date.now() - started) / 1000)
   const progress = setInterval(() => say(`... ${countInstalled()} packages unpacked, ${seconds()} s`), 10_000)
@@ -96,7 +96,7 @@ async function installPackages(why) {
   if (status !== 0) {
     throw new SetupFailed(
       `expected "npm ci" to install the packages of package-lock.json, found ${status === null ? `no end after ${installMinutes} minutes` : `exit code ${status}`}:\n` +
-        `${lastLines(output)}\nCheck the network and the npm registry ("npm config get registry"), then run the same command again.`,
+        `${errorLines(output)}\nCheck the network and the npm registry ("npm config get registry"), then run the same command again.`,
     )
   }
   say(`${countInstalled()} npm packages installed in ${seconds()} s`)
@@ -148,25 +148,36 @@ function findProgram(program) {
   return undefined
 }
 
-async function installDebianPackages() {
+function missingDebianPackages() {
   const { packages } = readJson(join(root, 'scripts', 'debian-packages.json'))
   const isThere = (entry) => (entry.program ? findProgram(entry.program) !== undefined : existsSync(entry.file))
-  const missing = packages.filter((entry) => !isThere(entry))
+  return packages.filter((entry) => !isThere(entry))
+}
+
+const aptInstall = (missing) => ['install', '-y', '--no-install-recommends', ...missing.map((entry) => entry.package)]
+
+/** Installs them where that is possible, and says otherwise what to do and what cannot be tested. */
+async function provideDebianPackages() {
+  const missing = missingDebianPackages()
+  if (missing.length === 0) return
+  const isDebian = findProgram('apt-get') !== undefined
+  if (isDebian && process.getuid?.() === 0) {
+    await alone(() => installDebianPackages(missingDebianPackages()))
+    return
+  }
+  const programs = missing.map((entry) => entry.program ?? entry.file).join(', ')
+  say(`programs that tests use are missing${isDebian ? '; to install them:' : `: ${programs}. Packages of Debian:`}`)
+  say(
+    isDebian
+      ? `  sudo apt-get update && sudo apt-get ${aptInstall(missing).join(' ')}`
+      : aptInstall(missing).slice(3).join(' '),
+  )
+  say(`without them these cannot run: ${[...new Set(missing.flatMap((entry) => entry.usedBy))].sort().join(', ')}`)
+}
+
+async function installDebianPackages(missing) {
   if (missing.length === 0) return
   const names = missing.map((entry) => entry.package)
-  const command = `apt-get install -y --no-install-recommends ${names.join(' ')}`
-  const suites = [...new Set(missing.flatMap((entry) => entry.usedBy))].sort()
-  if (findProgram('apt-get') === undefined) {
-    say(`these programs are missing: ${missing.map((entry) => entry.program ?? entry.file).join(', ')}`)
-    say(`(in Debian: ${names.join(' ')}); without them these suites cannot run: ${suites.join(', ')}`)
-    return
-  }
-  if (process.getuid?.() !== 0) {
-    say(`not root, so the Debian packages that the tests use stay missing. To install them:`)
-    say(`  sudo apt-get update && sudo ${command}`)
-    say(`without them these suites cannot run: ${suites.join(', ')}`)
-    return
-  }
   say(`installing Debian packages for the tests: ${names.join(' ')}`)
   const failures = []
   const allowDaemons = forbidDaemons()
@@ -175,8 +186,8 @@ async function installDebianPackages() {
     const wait = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Acquire::Retries=2']
     const updated = await run('apt-get', ['update', '-q', ...wait], apt)
     if (updated.status !== 0) failures.push(`apt-get update: ${lastLines(updated.output, 4)}`)
-    const installed = await run('apt-get', [...wait, ...command.split(' ').slice(1)], apt)
-    if (installed.status !== 0) failures.push(`${command}: ${lastLines(installed.output, 8)}`)
+    const installed = await run('apt-get', [...wait, ...aptInstall(missing)], apt)
+    if (installed.status !== 0) failures.push(`apt-get install: ${lastLines(installed.output, 8)}`)
     else stayStopped(missing)
   } finally {
     allowDaemons()
@@ -248,6 +259,15 @@ function run(program, args, environment) {
   })
 }
 
+/** What went wrong, without the stack below it. */
+const errorLines = (text) =>
+  text
+    .split('\n')
+    .filter((line) => /error/i.test(line) && !/^npm error\s+at |[{}]$/.test(line))
+    .slice(0, 6)
+    .map((line) => `  ${line}`)
+    .join('\n')
+
 const lastLines = (text, count = 15) =>
   text
     .trimEnd()
@@ -306,7 +326,7 @@ async function main() {
     })
     checkNode()
   } else if (!isAtLeast(process.version, leastNode)) checkNode()
-  if (process.argv.includes('--test')) await alone(installDebianPackages)
+  if (process.argv.includes('--test')) await provideDebianPackages()
 }
 
 main().catch((error) => {
