@@ -40,8 +40,33 @@ export function parseEntryLine(line: string): PlanEntry | undefined {
   return { name: line.slice(0, first) as Name, since, born, answer }
 }
 
+/** The text of a shard: each line ends with a line feed, sorted by name; a shard without endpoints is empty text. */
+export function shardText(lines: readonly string[]): string {
+  return lines.length === 0 ? '' : `${lines.join('\n')}\n`
+}
+
+export function shardLines(text: string): string[] {
+  return text === '' ? [] : text.slice(0, -1).split('\n')
+}
+
+/** The line of one endpoint in the text of its shard. */
+export function lineOf(text: string, name: Name): string | undefined {
+  const start = text.startsWith(`${name} `) ? 0 : text.indexOf(`\n${name} `) + 1
+  if (start === 0 && !text.startsWith(`${name} `)) return undefined
+  return text.slice(start, text.indexOf('\n', start))
+}
+
+/** A plan whose shards are at hand: all of them, or those that somebody asked for beforehand. */
+export interface PlanText {
+  readonly head: PlanHead
+  /** The text of `head.shards[index]`, whole. @throws AssertionFailed if that shard was not loaded */
+  shard(index: number): string
+}
+
 /** Why a target answers, or does not. */
 export type TargetState =
+  /** Has not passed its checks since it was added: does not answer, and no share is reckoned with it. */
+  | { readonly kind: 'new'; readonly since: EpochMs }
   | { readonly kind: 'serving'; readonly since: EpochMs }
   | { readonly kind: 'ramping'; readonly since: EpochMs /** 10 to 99. */; readonly percent: number }
   /** Should go, but a gate holds it back: it still answers in full. */
@@ -95,6 +120,10 @@ export interface PlanHead {
   readonly author: string
   /** Of the policy that it follows. */
   readonly policy: Digest
+  /** Only while a rollback is in force: the plan whose answers this one repeats. */
+  readonly rolledBackTo?: Generation
+  /** Names that an operator had pinned when this plan was made; absent if there were none. */
+  readonly pinned?: readonly Name[]
   /** A power of two of them; endpoint `name` is in shard `shardOf(name, shards.length)`. */
   readonly shards: readonly Digest[]
   /** By pool id. */
