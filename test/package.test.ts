@@ -1,0 +1,113 @@
+/** What is published: built, packed, installed into an empty folder, and run there. */
+import { spawnSync } from 'node:child_process'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { publint } from 'publint'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { build } from '../scripts/build.ts'
+
+const MiB = 2 ** 20
+
+describe('the published package', () => {
+  let folder: string
+  let dist: string
+  let home: string
+
+  /** With this Node, without the clone's own programs on PATH. */
+  const run = (program: string, args: readonly string[], cwd: string) => {
+    const path = (process.env.PATH ?? '')
+      .split(delimiter)
+      .filter((entry) => !entry.endsWith(join('node_modules', '.bin')))
+    const env = { ...process.env, PATH: [join(folder, 'bin'), ...path].join(delimiter) }
+    const { status, stdout, stderr } = spawnSync(program, args, { cwd, env, encoding: 'utf8', timeout: 100_000 })
+    return { status, stdout, stderr }
+  }
+  const holdfast = (...args: readonly string[]) => run('npx', ['--no-install', 'holdfast', ...args], home)
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'holdfast-package-'))
+    dist = join(folder, 'dist')
+    home = join(folder, 'home')
+    build(dist)
+    for (const made of ['bin', 'home']) mkdirSync(join(folder, made))
+    symlinkSync(process.execPath, join(folder, 'bin', 'node'))
+    writeFileSync(join(home, 'package.json'), '{ "private": true }\n')
+    const packed = run('npm', ['pack', dist, '--json', '--ignore-scripts'], home)
+    expect(packed.status, packed.stderr).toBe(0)
+    const tarball = readdirSync(home).find((name) => name.endsWith('.tgz')) as string
+    const args = ['install', '--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', `./${tarball}`]
+    const installed = run('npm', args, home)
+    expect(installed.status, installed.stderr).toBe(0)
+  }, 180_000)
+
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  test('brings no Node and no tools of the repository', () => {
+    const names = readdirSync(join(home, 'node_modules'))
+    expect(names).toContain('holdfast')
+    expect(names.filter((name) => /^node-|^vitest$|^typescript$|^@biomejs$/.test(name))).toEqual([])
+    const bytes = sizeOf(join(home, 'node_modules'))
+    const own = sizeOf(join(home, 'node_modules', 'holdfast'))
+    console.log(`installed: ${(bytes / MiB).toFixed(1)} MiB in all, of it holdfast ${(own / MiB).toFixed(2)} MiB`)
+    expect(bytes).toBeLessThan(80 * MiB)
+    expect(own).toBeLessThan(3 * MiB)
+  })
+
+  test('holds JavaScript only, without tests', () => {
+    const files = readdirSync(join(home, 'node_modules', 'holdfast'), { recursive: true, encoding: 'utf8' })
+    expect(files.length).toBeGreaterThan(50)
+    expect(files.filter((name) => /\.tsx?$|\.test\.|(?:^|\/)state(?:\/|$)/.test(name))).toEqual([])
+  })
+
+  test('imports no file that it does not have', () => {
+    const root = join(home, 'node_modules', 'holdfast')
+    const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.js'))
+    const left = files.filter((name) =>
+      /(?:from|import\()\s*'\.[^']*\.ts'/.test(readFileSync(join(root, name), 'utf8')),
+    )
+    expect(left).toEqual([])
+  })
+
+  test('satisfies publint', async () => {
+    const { messages } = await publint({ pkgDir: dist, pack: false })
+    expect(messages).toEqual([])
+  })
+
+  test('says its version', () => {
+    const { status, stdout, stderr } = holdfast('--version')
+    expect(stderr).toBe('')
+    expect(stdout.trim()).toBe(JSON.parse(readFileSync(join(dist, 'package.json'), 'utf8')).version)
+    expect(status).toBe(0)
+  })
+
+  test('finds its own example right', () => {
+    const example = join('node_modules', 'holdfast', 'examples', 'quickstart', 'holdfast.yaml')
+    const { status, stdout, stderr } = holdfast('config', 'check', example)
+    expect(status, stdout + stderr).toBe(0)
+  })
+
+  test('makes a configuration that is right', () => {
+    const made = holdfast('init')
+    expect(made.status, made.stdout + made.stderr).toBe(0)
+    expect(readdirSync(home)).toContain('holdfast.yaml')
+    const checked = holdfast('config', 'check')
+    expect(checked.status, checked.stdout + checked.stderr).toBe(0)
+  })
+})
+
+function sizeOf(path: string): number {
+  const stat = statSync(path, { throwIfNoEntry: false })
+  if (stat === undefined) return 0
+  if (!stat.isDirectory()) return stat.size
+  return readdirSync(path).reduce((sum, name) => sum + sizeOf(join(path, name)), 0)
+}
