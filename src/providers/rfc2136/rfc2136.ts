@@ -1,0 +1,220 @@
+/**
+ * Authorities that take dynamic updates (RFC 2136) signed with TSIG (RFC 8945): BIND, Knot DNS,
+ * PowerDNS, and the built-in server. Guarantee: `atomic-conditional`.
+ *
+ * Reading: three signed questions a name (TXT at the marker's name, A, AAAA) on one persistent,
+ * pipelined TCP connection, asked of the primary itself, authoritative answers only.
+ *
+ * Writing: one UPDATE message carries several endpoints, because a server makes each message durable
+ * by itself (BIND: one fsync each). Their conditions then hold or fail together, in one transaction,
+ * so each endpoint's own condition still holds when it is changed; when a message is turned down,
+ * nothing of it happened, and each of its endpoints is tried once more in a message of its own, so
+ * that one conflict does not cost its neighbours anything.
+ *
+ * A second thing that is asked by UPDATE: a zone's wildcard answers for names that do not exist, and
+ * a query cannot tell. Where records stand without a marker, a message of conditions alone (RFC 2136
+ * section 2.4, which look at the zone itself) asks whether they are really there.
+ */
+import { type Permits, permits } from '../../base/permits.ts'
+import { openDns } from '../../dns/client.ts'
+import { type Message, messageOf, type ResourceRecord } from '../../dns/message.ts'
+import type { WireName } from '../../dns/name.ts'
+import type { TsigKey } from '../../dns/tsig.ts'
+import { Class, Rcode, rcodeText, Type } from '../../dns/types.ts'
+import { type Prerequisite, updateMessage } from '../../dns/update.ts'
+import { parseMarker } from '../../model/marker.ts'
+import { markerNameOf, type Name } from '../../model/name.ts'
+import type { Address, Failure, World } from '../../world/world.ts'
+import type { Change, Provider, Published, Reading, WriteOutcome } from '../provider.ts'
+import { conditionsOf, publishedOf, type Transaction, transactionOf, wireName } from './transaction.ts'
+
+export interface Rfc2136Settings {
+  /** The primary that takes updates. */
+  readonly address: Address
+  readonly key: TsigKey
+  /** For one message and its answer. */
+  readonly timeoutMs?: number
+  /** Messages under way at once. */
+  readonly maxInFlight?: number
+  /** Endpoints changed by one message, at most. */
+  readonly endpointsPerMessage?: number
+}
+
+type Asked =
+  | { readonly kind: 'records'; readonly records: readonly ResourceRecord[] }
+  | { readonly kind: 'outage'; readonly reason: string }
+
+export function rfc2136Provider(
+  world: Pick<World, 'net' | 'clock' | 'random'>,
+  { address, key, timeoutMs = 2_000, maxInFlight = 256, endpointsPerMessage = 32 }: Rfc2136Settings,
+): Provider {
+  const dns = openDns(world, address, { key, timeoutMs, maxInFlight })
+  // A message waits here, not in the connection: there its time to be answered would be running already.
+  const places: Permits = permits(maxInFlight)
+  const exchange = (message: Message) => places.run(() => dns.exchange(message))
+  const at = `${address.host}:${address.port}`
+
+  async function ask(name: WireName, type: number): Promise<Asked> {
+    const reply = await exchange(messageOf({ questions: [{ name, type, class: Class.IN }] }))
+    if (reply.kind === 'failure') return { kind: 'outage', reason: `${at}: ${reply.reason}: ${reply.detail}` }
+    const { rcode, aa, answers } = reply.message
+    if (rcode !== Rcode.NOERROR && rcode !== Rcode.NXDOMAIN)
+      return {
+        kind: 'outage',
+        reason: `expected ${at} to answer, found ${rcodeText(rcode)}; see that it is the zone's primary and that the key may query`,
+      }
+    if (!aa)
+      return {
+        kind: 'outage',
+        reason: `expected an authoritative answer from ${at}, found none; see that it is the zone's primary and that the name is not delegated away`,
+      }
+    return { kind: 'records', records: answers }
+  }
+
+  async function readOne(zone: WireName, name: Name): Promise<Reading> {
+    const owner = wireName(name)
+    const [txt, a, aaaa] = await Promise.all([
+      ask(wireName(markerNameOf(name)), Type.TXT),
+      ask(owner, Type.A),
+      ask(owner, Type.AAAA),
+    ])
+    if (txt.kind === 'outage') return txt
+    if (a.kind === 'outage') return a
+    if (aaaa.kind === 'outage') return aaaa
+    const published = publishedOf(name, { txt: txt.records, a: a.records, aaaa: aaaa.records })
+    return published.marker.some((strings) => parseMarker(strings) !== undefined)
+      ? { kind: 'published', published }
+      : await withoutWildcards(zone, published)
+  }
+
+  /** The same, less what only a wildcard says. */
+  async function withoutWildcards(zone: WireName, published: Published): Promise<Reading> {
+    const { name, marker, addresses, alias } = published
+    const nothing: Published = { name, marker: [], addresses: [], alias: null, ttl: null }
+    if (marker.length === 0 && addresses.length === 0 && alias === null) return { kind: 'published', published }
+    // Each part by itself, as if the others were absent: of four conditions, one speaks of the part in question.
+    const standing = await Promise.all([
+      marker.length > 0 && holds(zone, conditionsOf({ ...nothing, marker })[0]),
+      addresses.length > 0 && holds(zone, ...conditionsOf({ ...nothing, addresses }).slice(1, 3)),
+      alias !== null && holds(zone, conditionsOf({ ...nothing, alias })[3]),
+    ])
+    const outage = standing.find((answer) => typeof answer === 'object')
+    if (outage !== undefined) return outage
+    const [markerStands, addressesStand, aliasStands] = standing
+    return {
+      kind: 'published',
+      published: {
+        name,
+        marker: markerStands ? marker : [],
+        addresses: addressesStand ? addresses : [],
+        alias: aliasStands ? alias : null,
+        ttl: addressesStand || aliasStands ? published.ttl : null,
+      },
+    }
+  }
+
+  async function holds(
+    zone: WireName,
+    ...conditions: readonly (Prerequisite | undefined)[]
+  ): Promise<boolean | (Reading & { readonly kind: 'outage' })> {
+    const present = conditions.filter((condition) => condition !== undefined)
+    const outcome = outcomeOf(await exchange(updateMessage(0, zone, present, [])), at)
+    if (outcome.kind === 'accepted') return true
+    return outcome.kind === 'conflict' ? false : { kind: 'outage', reason: outcome.reason }
+  }
+
+  async function send(zone: WireName, transactions: readonly Transaction[]): Promise<WriteOutcome> {
+    const message = updateMessage(
+      0,
+      zone,
+      transactions.flatMap(({ prerequisites }) => prerequisites),
+      transactions.flatMap(({ updates }) => updates),
+    )
+    return outcomeOf(await exchange(message), at)
+  }
+
+  async function writeTogether(zone: WireName, changes: readonly Change[]): Promise<readonly WriteOutcome[]> {
+    const transactions = changes.map(transactionOf)
+    const outcome = await send(zone, transactions)
+    if (transactions.length === 1 || outcome.kind === 'accepted' || outcome.kind === 'unknown')
+      return transactions.map(() => outcome)
+    return await Promise.all(transactions.map((transaction) => send(zone, [transaction])))
+  }
+
+  return {
+    guarantee: 'atomic-conditional',
+
+    async read(zone, names) {
+      const apex = wireName(zone)
+      return await Promise.all(names.map((name) => readOne(apex, name)))
+    },
+
+    async write(zone, changes) {
+      const apex = wireName(zone)
+      const outcomes = await Promise.all(
+        grouped(changes, endpointsPerMessage).map((group) => writeTogether(apex, group)),
+      )
+      return outcomes.flat()
+    },
+  }
+}
+
+/** In order, at most `most` changes and about 32 KiB a message: half of what TCP can frame. */
+function grouped(changes: readonly Change[], most: number): Change[][] {
+  const groups: Change[][] = []
+  let octets = 0
+  for (const change of changes) {
+    const size = roughSize(change)
+    const last = groups.at(-1)
+    if (last === undefined || last.length >= most || octets + size > 32_768) {
+      groups.push([change])
+      octets = size
+    } else {
+      last.push(change)
+      octets += size
+    }
+  }
+  return groups
+}
+
+function roughSize({ name, expected, answer, marker }: Change): number {
+  const addresses = expected.addresses.length * 28 + (answer.kind === 'addresses' ? answer.addresses.length * 28 : 0)
+  const oldMarker = expected.marker.reduce(
+    (sum, strings) => sum + strings.reduce((all, text) => all + text.length + 1, 16),
+    0,
+  )
+  return 600 + name.length * 2 + addresses + oldMarker + marker.weights.length * 48
+}
+
+/** What a reply to an UPDATE says of the change: RFC 2136, sections 2.2 and 3. */
+export function outcomeOf(
+  reply: { readonly kind: 'reply'; readonly message: Pick<Message, 'rcode'> } | Failure,
+  at: string,
+): WriteOutcome {
+  if (reply.kind === 'failure') {
+    const reason = `${at}: ${reply.reason}: ${reply.detail}`
+    return reply.reason === 'too-large' ? { kind: 'refused', reason } : { kind: 'unknown', reason }
+  }
+  const found = rcodeText(reply.message.rcode)
+  switch (reply.message.rcode) {
+    case Rcode.NOERROR:
+      return { kind: 'accepted' }
+    case Rcode.NXRRSET:
+    case Rcode.YXRRSET:
+    case Rcode.NXDOMAIN:
+    case Rcode.YXDOMAIN:
+      return { kind: 'conflict', reason: `expected ${at} to find the records that were read, found others (${found})` }
+    case Rcode.REFUSED:
+    case Rcode.NOTAUTH:
+    case Rcode.NOTZONE:
+    case Rcode.NOTIMP:
+    case Rcode.FORMERR:
+      return {
+        kind: 'refused',
+        reason: `expected ${at} to take the update, found ${found}; see that it is the zone's primary, that the zone takes updates and that the key may change this name`,
+      }
+    // SERVFAIL too: a server that works off several updates in bulk gives it to all when one of them fails.
+    default:
+      return { kind: 'unknown', reason: `expected ${at} to answer the update, found ${found}` }
+  }
+}
