@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { isIPv6 } from 'node:net'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { anyName } from '../../test/support/dns-arbitraries.ts'
 import { isProblem } from '../base/problem.ts'
 import { parseIp } from '../model/address.ts'
-import { anyName } from './arbitraries.test-support.ts'
 import { nameFromText, type WireName } from './name.ts'
 import {
   aaaaData,
@@ -45,7 +45,7 @@ describe('text to octets', () => {
     ['TXT', '""', '00'],
     ['TXT', 'é', '02c3a9'],
     ['SRV', '1 2 443 t.', '0001000201bb017400'],
-    ['CAA', '0 issue "ca.example; a=b"', '00056973737565' + Buffer.from('ca.example; a=b').toString('hex')],
+    ['CAA', '0 issue "ca.example; a=b"', `00056973737565${Buffer.from('ca.example; a=b').toString('hex')}`],
     ['CAA', '128 iodef ""', '8005696f646566'],
     [
       'NAPTR',
@@ -56,7 +56,7 @@ describe('text to octets', () => {
     ['SSHFP', '4 9 aa', '0409aa'],
     ['DS', '60485 RSASHA1 9 00', 'ec45050900'],
     ['HINFO', '"RFC8482" ""', '0752464338343832' + '00'],
-    ['URI', '10 1 "ftp://a.example/"', '000a0001' + Buffer.from('ftp://a.example/').toString('hex')],
+    ['URI', '10 1 "ftp://a.example/"', `000a0001${Buffer.from('ftp://a.example/').toString('hex')}`],
     ['DNAME', 'a.b', '0161' + '0162' + '076578616d706c6500'],
     ['TYPE65280', '\\# 3 ab cd ef', 'abcdef'],
     ['TYPE65280', '\\# 0', ''],

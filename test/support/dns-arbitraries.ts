@@ -1,9 +1,9 @@
-/** Generators of names, records and messages for the property tests of this folder. */
+/** Generators of names, records and messages for the property tests about DNS. */
 import fc from 'fast-check'
-import { ednsOf, type Message, messageOf, type ResourceRecord } from './message.ts'
-import type { WireName } from './name.ts'
-import { nameData, soaData } from './rdata.ts'
-import { Type } from './types.ts'
+import { ednsOf, type Message, messageOf, type ResourceRecord } from '../../src/dns/message.ts'
+import type { WireName } from '../../src/dns/name.ts'
+import { nameData, soaData } from '../../src/dns/rdata.ts'
+import { Type } from '../../src/dns/types.ts'
 
 const octet = fc.oneof(
   { weight: 4, arbitrary: fc.constantFrom(...'abcABCxyz019-_*') },
