@@ -37,6 +37,11 @@ export function assertCommit(compares: readonly Compare[], writes: readonly Writ
   }
 }
 
+/** A prefix may be empty: then it stands for all keys. */
+export function assertPrefix(prefix: string): void {
+  if (prefix !== '') assertKey(prefix)
+}
+
 /** The number of entries a range may return. */
 export function rangeLimit(limit: number | undefined): number {
   if (limit === undefined) return maxRange

@@ -3,7 +3,7 @@
  * real ones (`store-contract.ts`). Several programs of one test share its data through `another()`.
  */
 import { problem } from '../../src/base/problem.ts'
-import { assertCommit, assertKey, assertWatch, rangeLimit } from '../../src/store/limits.ts'
+import { assertCommit, assertKey, assertPrefix, assertWatch, rangeLimit } from '../../src/store/limits.ts'
 import {
   type Commit,
   type Compare,
@@ -87,6 +87,8 @@ function handle(data: Data, options: MemoryStoreOptions): MemoryStore {
     },
 
     async range(prefix, { after, limit } = {}): Promise<Range> {
+      assertPrefix(prefix)
+      if (after !== undefined) assertPrefix(after)
       const most = rangeLimit(limit)
       assertOpen()
       data.sorted ??= [...data.entries.keys()].sort(byBytes)
@@ -105,6 +107,7 @@ function handle(data: Data, options: MemoryStoreOptions): MemoryStore {
     },
 
     async watch(prefix, after, timeoutMs): Promise<Watched> {
+      assertPrefix(prefix)
       assertWatch(after, timeoutMs)
       let late = false
       let wake = () => {}
