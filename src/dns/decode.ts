@@ -43,7 +43,8 @@ class Reader {
   at = 12
 
   constructor(bytes: Uint8Array) {
-    this.bytes = bytes
+    // A Buffer's own slice() does not copy.
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   }
 

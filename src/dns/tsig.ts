@@ -32,7 +32,7 @@ export class TsigKey {
     assert(secret.length > 0, 'expected a TSIG secret of at least one octet, found none')
     this.name = fold(name)
     this.algorithm = algorithm
-    this.#secret = secret.slice()
+    this.#secret = Uint8Array.from(secret)
   }
 
   mac(parts: readonly Uint8Array[]): Uint8Array {
@@ -197,7 +197,7 @@ function digestParts(message: Uint8Array, tsig: TsigRecord, requestMac: Uint8Arr
 }
 
 function withoutTsig(bytes: Uint8Array, { offset, originalId }: TsigRecord): Uint8Array {
-  const message = bytes.slice(0, offset)
+  const message = Uint8Array.from(bytes.subarray(0, offset))
   message.set(uint16(originalId), 0)
   message.set(uint16(additionalCount(message) - 1), 10)
   return message
