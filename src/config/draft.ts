@@ -1,0 +1,373 @@
+/**
+ * The file's shape in the words of the model: names, addresses and durations read, references by
+ * name, and for everything the place it came from. What does not even read is a finding; whether the
+ * rest makes sense together is for `rules.ts`.
+ */
+import { isNonEmpty } from '../base/nonempty.ts'
+import { isProblem } from '../base/problem.ts'
+import { type IpAddress, parseIp } from '../model/address.ts'
+import type { WeightedAddress } from '../model/answer.ts'
+import { type Name, parseName, zoneOf } from '../model/name.ts'
+import type { Check, Endpoint, EndpointSource, Pool, Target } from '../model/policy.ts'
+import type { Address } from '../world/world.ts'
+import { type Finding, type Path, type Place, quoted } from './problems.ts'
+import type { EndpointShape, FileShape, PoolShape, ZoneShape } from './schema.ts'
+import type { Broken } from './shape.ts'
+import { durationMs, readAddress } from './units.ts'
+
+export interface DraftZone {
+  readonly name: Name
+  readonly path: Path
+  readonly shape: ZoneShape
+  /** Null for the built-in server. */
+  readonly rfc2136: Address | null
+  /** Undefined where it is not given, or not well. */
+  readonly key: Name | undefined
+}
+
+export interface DraftPool {
+  readonly pool: Pool
+  readonly path: Path
+}
+
+export interface DraftEndpoint {
+  readonly endpoint: Endpoint
+  readonly where: Path | Place
+}
+
+export interface Draft {
+  readonly owner: string
+  readonly zones: ReadonlyMap<Name, DraftZone>
+  readonly keys: ReadonlyMap<Name, Path>
+  readonly pools: ReadonlyMap<string, DraftPool>
+  readonly endpoints: ReadonlyMap<Name, DraftEndpoint>
+  /** Null where there is no built-in server; `listen` may then be reported and empty. */
+  readonly server: { readonly listen: readonly Address[]; readonly http: Address | null } | null
+  readonly http: Address | null
+  /** Names that are in the file but not whole, by section: nothing is said to be missing because of them. */
+  readonly broken: Broken
+}
+
+/** A line of a bulk file, or an entry of `endpoints`. */
+export interface EndpointInput {
+  readonly name: string
+  readonly where: Path | Place
+  readonly shape: EndpointShape
+}
+
+export function draftOf(
+  shape: FileShape,
+  broken: Broken,
+  bulk: Iterable<EndpointInput>,
+): { readonly draft: Draft; readonly findings: readonly Finding[] } {
+  const maker = new DraftMaker(shape, broken)
+  return { draft: maker.make(bulk), findings: maker.findings }
+}
+
+class DraftMaker {
+  readonly findings: Finding[] = []
+  readonly #shape: FileShape
+  readonly #broken: Record<keyof Broken, Set<string> | 'all'>
+  readonly #zones = new Map<Name, DraftZone>()
+
+  constructor(shape: FileShape, broken: Broken) {
+    this.#shape = shape
+    this.#broken = {
+      keys: copied(broken.keys),
+      zones: copied(broken.zones),
+      pools: copied(broken.pools),
+      endpoints: copied(broken.endpoints),
+    }
+  }
+
+  make(bulk: Iterable<EndpointInput>): Draft {
+    const { server, http, owner } = this.#shape
+    this.#readZones()
+    const keys = this.#readKeys()
+    const pools = new Map<string, DraftPool>()
+    for (const [id, shape] of Object.entries(this.#shape.pools)) {
+      const path: Path = ['pools', id]
+      const pool = this.#readPool(id, shape, path)
+      if (pool === undefined) this.#leaveOut('pools', id)
+      else pools.set(id, { pool, path })
+    }
+    const endpoints = new Map<Name, DraftEndpoint>()
+    for (const [name, shape] of Object.entries(this.#shape.endpoints))
+      this.#addEndpoint(endpoints, { name, shape, where: ['endpoints', name] })
+    for (const input of bulk) this.#addEndpoint(endpoints, input)
+    const addresses = (value: string | readonly string[], path: Path) =>
+      listed(value).flatMap(([text, step]) => this.#address(text, [...path, ...step]) ?? [])
+    return {
+      owner,
+      zones: this.#zones,
+      keys,
+      pools,
+      endpoints,
+      server: server && {
+        listen: addresses(server.listen, ['server', 'listen']),
+        http: server.http === null ? null : (this.#address(server.http, ['server', 'http']) ?? null),
+      },
+      http: http === null ? null : (this.#address(http, ['http']) ?? null),
+      broken: this.#broken,
+    }
+  }
+
+  #report(where: Path | Place, expected: string, found: string, todo: string, key = false): void {
+    this.findings.push({ where, key, severity: 'error', expected, found, todo })
+  }
+
+  #leaveOut(section: keyof Broken, name: string): void {
+    const names = this.#broken[section]
+    if (names !== 'all') names.add(name)
+  }
+
+  #name(text: string, where: Path | Place, key: boolean): Name | undefined {
+    const name = parseName(text)
+    if (!isProblem(name)) return name
+    this.#report(where, name.expected, quoted(text), name.todo, key)
+    return undefined
+  }
+
+  #readZones(): void {
+    for (const text of Object.keys(this.#shape.zones)) {
+      const path: Path = ['zones', text]
+      const name = this.#name(text, path, true)
+      if (name === undefined) {
+        this.#leaveOut('zones', text)
+        continue
+      }
+      const earlier = this.#zones.get(name)
+      if (earlier !== undefined) {
+        this.#report(
+          path,
+          'each zone once',
+          `${quoted(text)} beside ${quoted(String(earlier.path[1]))}`,
+          'keep one of the two',
+          true,
+        )
+        continue
+      }
+      this.#zones.set(name, { name, path, shape: this.#shape.zones[text] as ZoneShape, rfc2136: null, key: undefined })
+    }
+    for (const [name, zone] of this.#zones) {
+      const { authority, key } = zone.shape
+      const path: Path = [...zone.path, 'authority', 'rfc2136']
+      const rfc2136 = authority === 'builtin' ? null : this.#address(authority.rfc2136, path, 53)
+      if (rfc2136 === undefined) {
+        this.#leaveOut('zones', String(zone.path[1]))
+        continue
+      }
+      const keyName = key === undefined ? undefined : this.#name(key, [...zone.path, 'key'], false)
+      this.#zones.set(name, { ...zone, rfc2136, key: keyName })
+    }
+  }
+
+  #readKeys(): Map<Name, Path> {
+    const keys = new Map<Name, Path>()
+    for (const text of Object.keys(this.#shape.keys)) {
+      const path: Path = ['keys', text]
+      const name = this.#name(text, path, true)
+      if (name === undefined) this.#leaveOut('keys', text)
+      else if (keys.has(name)) this.#report(path, 'each key once', `${quoted(text)} again`, 'keep one of the two', true)
+      else keys.set(name, path)
+    }
+    return keys
+  }
+
+  /** Reports and returns undefined for what is not an address; a name gets its own words: no circular bootstrap. */
+  #address(text: string, path: Path, defaultPort?: number): Address | undefined {
+    const reading = readAddress(text, defaultPort)
+    if (reading.kind === 'address') return reading.address
+    const example = defaultPort === undefined ? '127.0.0.1:5300 or [::1]:5300' : '192.0.2.53 or 192.0.2.53:53'
+    if (reading.kind === 'name') this.#refuseName(reading.host, path, 'an IP address with its port')
+    else this.#report(path, `an IP address and a port, such as ${example}`, quoted(text), 'correct it')
+    return undefined
+  }
+
+  #refuseName(host: string, where: Path | Place, expected: string): void {
+    const name = parseName(host)
+    const zone = isProblem(name) ? undefined : zoneOf(name, this.#zones)
+    if (zone === undefined)
+      this.#report(
+        where,
+        expected,
+        `the name ${quoted(host)}`,
+        'write the IP address: Holdfast has to work while names do not',
+      )
+    else
+      this.#report(
+        where,
+        expected,
+        `${quoted(host)}, a name in ${display(zone)}, which Holdfast itself manages: a circular bootstrap`,
+        'write the IP address: whoever repairs a name must not need it',
+      )
+  }
+
+  #ip(text: string, where: Path | Place): IpAddress | undefined {
+    const ip = parseIp(text)
+    if (ip !== undefined) return ip
+    if (isProblem(parseName(text)) || !/[a-z]/i.test(text) || text.includes(':'))
+      this.#report(where, 'an IP address, such as 192.0.2.1 or 2001:db8::1', quoted(text), 'correct the address')
+    else this.#refuseName(text, where, 'an IP address')
+    return undefined
+  }
+
+  #duration(text: string, path: Path, least: number, most: number, words: string): number | undefined {
+    const ms = durationMs(text)
+    if (ms !== undefined && ms >= least && ms <= most) return ms
+    this.#report(path, `a duration ${words}`, quoted(text), 'correct it')
+    return undefined
+  }
+
+  #readPool(id: string, shape: PoolShape, path: Path): Pool | undefined {
+    const at = (...rest: Path): Path => [...path, ...rest]
+    const interval = this.#duration(shape.interval, at('interval'), 100, 3_600_000, 'from 100ms to 1h')
+    const timeout =
+      shape.timeout === undefined
+        ? Math.min((interval ?? 1_000) / 2, 2_000)
+        : this.#duration(shape.timeout, at('timeout'), 1, 60_000, 'from 1ms to 1m')
+    const ramp = this.#duration(shape.ramp, at('ramp'), 0, 86_400_000, 'up to 24h')
+    const { window, ...shares } = shape.limits
+    const windowMs = this.#duration(window, at('limits', 'window'), 1_000, 86_400_000, 'from 1s to 24h')
+    const check = this.#readCheck(shape.check, at('check'))
+
+    const targets: Target[] = []
+    const entries = Object.entries(shape.targets)
+    for (const [targetId, target] of entries) {
+      const addresses: IpAddress[] = []
+      for (const [text, step] of listed(target.addresses)) {
+        const ip = this.#ip(text, at('targets', targetId, 'addresses', ...step))
+        if (ip !== undefined) addresses.push(ip)
+      }
+      if (isNonEmpty(addresses)) targets.push({ id: targetId, site: target.site, addresses, capacity: target.capacity })
+    }
+    if (entries.length === 0) this.#report(at('targets'), 'at least one target', 'none', 'add a target')
+    if (entries.length > 1_000)
+      this.#report(at('targets'), 'at most 1000 targets', String(entries.length), 'split the pool')
+    if (interval === undefined || timeout === undefined || ramp === undefined || windowMs === undefined)
+      return undefined
+    if (check === undefined || !isNonEmpty(targets) || targets.length < entries.length) return undefined
+    const { fall, rise } = shape
+    return {
+      id,
+      targets,
+      check,
+      intervalMs: interval,
+      timeoutMs: timeout,
+      fall,
+      rise,
+      rampMs: ramp,
+      limits: { ...shares, windowMs },
+    }
+  }
+
+  #readCheck(check: PoolShape['check'], path: Path): Check | undefined {
+    if (check === 'none') return { kind: 'none' }
+    const { http, tcp } = check
+    if ((http === undefined) === (tcp === undefined)) {
+      this.#report(path, 'one of http and tcp', http === undefined ? 'neither' : 'both', 'keep one, or write none')
+      return undefined
+    }
+    if (tcp !== undefined) return { kind: 'tcp', port: tcp.port }
+    if (http === undefined) return undefined
+    const status = [...new Set(listed(http.status).map(([value]) => value))].sort((a, b) => a - b)
+    return isNonEmpty(status)
+      ? { kind: 'http', port: http.port, path: http.path, host: http.host ?? null, status }
+      : undefined
+  }
+
+  #addEndpoint(endpoints: Map<Name, DraftEndpoint>, { name: text, shape, where }: EndpointInput): void {
+    const name = this.#name(text, where, true)
+    if (name === undefined) return
+    const from = this.#readSource(shape, where)
+    const earlier = endpoints.get(name)
+    if (earlier !== undefined) {
+      const other = isPath(earlier.where)
+        ? `endpoints.${String(earlier.where[1])}`
+        : `${earlier.where.file}:${earlier.where.line}`
+      this.#report(
+        where,
+        `one endpoint of the name ${display(name)}`,
+        `another one, beside ${other}`,
+        'keep one of the two',
+        true,
+      )
+      return
+    }
+    const zone = zoneOf(name, this.#zones)
+    if (zone === undefined) {
+      this.#leaveOut('endpoints', name)
+      const zones = [...this.#zones.keys()].slice(0, 5).map(display).join(', ')
+      if (this.#broken.zones !== 'all' && ![...this.#broken.zones].some((broken) => isBelow(text, broken)))
+        this.#report(
+          where,
+          `a name in one of the zones: ${zones}`,
+          `${quoted(text)}, outside of every zone`,
+          'correct the name, or add its zone',
+          true,
+        )
+      return
+    }
+    if (from === undefined) {
+      this.#leaveOut('endpoints', name)
+      return
+    }
+    endpoints.set(name, { endpoint: { name, zone, ttl: shape.ttl, from, adopt: shape.adopt }, where })
+  }
+
+  #readSource(shape: EndpointShape, where: Path | Place): EndpointSource | undefined {
+    const { pool, alias, addresses } = shape
+    const at = (...rest: Path) => (isPath(where) ? [...where, ...rest] : where)
+    const given = Object.entries({ pool, alias, addresses }).filter(([, value]) => value !== undefined)
+    if (given.length !== 1) {
+      const found = given.length === 0 ? 'none of them' : given.map(([name]) => name).join(' and ')
+      this.#report(where, 'exactly one of pool, alias and addresses', found, 'say where its answer comes from, once')
+      return undefined
+    }
+    if (pool !== undefined) return { kind: 'pool', pool }
+    if (alias !== undefined) {
+      const of = this.#name(alias, at('alias'), false)
+      return of === undefined ? undefined : { kind: 'alias', of }
+    }
+    const weighted: WeightedAddress[] = []
+    const texts = listed(addresses ?? [])
+    for (const [text, step] of texts) {
+      const [ipText = '', weightText, ...more] = text.split('*')
+      const weight = weightText === undefined ? 100 : /^[0-9]{1,5}$/.test(weightText) ? Number(weightText) : 0
+      const place = at('addresses', ...step)
+      if (weight < 1 || weight > 65_535 || more.length > 0) {
+        this.#report(
+          place,
+          'an IP address, or one with a weight from 1 to 65535 such as 192.0.2.1*50',
+          quoted(text),
+          'correct the weight',
+        )
+        continue
+      }
+      const address = this.#ip(ipText, place)
+      if (address === undefined) continue
+      if (weighted.some((other) => other.address === address))
+        this.#report(place, 'each address once', `${address} again`, 'keep one of the two')
+      else weighted.push({ address, weight })
+    }
+    return isNonEmpty(weighted) && weighted.length === texts.length
+      ? { kind: 'addresses', addresses: weighted }
+      : undefined
+  }
+}
+
+/** Without the dot at the end, as people write it. */
+export const display = (name: Name): string => (name === '.' ? name : name.slice(0, -1))
+
+const isPath = (where: Path | Place): where is Path => Array.isArray(where)
+
+/** One or a list, each with the rest of its path. */
+export function listed<Item>(value: Item | readonly Item[]): readonly (readonly [Item, Path])[] {
+  return Array.isArray(value)
+    ? (value as readonly Item[]).map((item, index) => [item, [index]] as const)
+    : [[value as Item, []] as const]
+}
+
+const copied = (names: ReadonlySet<string> | 'all') => (names === 'all' ? names : new Set(names))
+
+const isBelow = (text: string, zone: string) => `.${text.toLowerCase()}`.endsWith(`.${zone.toLowerCase()}`)

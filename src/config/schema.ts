@@ -1,0 +1,311 @@
+/**
+ * The shape of `holdfast.yaml`: which keys exist, of what form, with which defaults. What the values
+ * mean together is checked in `rules.ts`. The JSON Schema for editors is made from this.
+ *
+ * Each leaf's error message is `expected`, or `expected\ntodo`; `shape.ts` adds what was found.
+ */
+import { z } from 'zod'
+import { didYouMean, quoted } from './problems.ts'
+
+/** A table in which every key is known. */
+function table<Shape extends z.core.$ZodLooseShape>(expected: string, shape: Shape) {
+  const known = Object.keys(shape)
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? unknownKeys(issue.keys, known) : expected),
+  })
+}
+
+/** One `expected\ntodo` per unknown key, separated by a blank line. */
+function unknownKeys(found: readonly string[], known: readonly string[]): string {
+  const expected = `one of ${known.join(', ')}`
+  return found
+    .map((key) => {
+      const meant = didYouMean(key, known)
+      return `${expected}\n${meant === undefined ? 'remove it' : `did you mean ${quoted(meant)}?`}`
+    })
+    .join('\n\n')
+}
+
+function tableOf<Key extends z.core.$ZodRecordKey, Value extends z.core.SomeType>(
+  expected: string,
+  key: Key,
+  value: Value,
+) {
+  return z.record(key, value, { error: expected })
+}
+
+const text = (expected: string, pattern = /^\P{Cc}+$/u) =>
+  z
+    .string({ error: expected })
+    .regex(pattern, { error: expected })
+    .max(4096, { error: `${expected}, at most 4096 characters` })
+
+const number = (expected: string, least: number, most: number) =>
+  z.number({ error: expected }).min(least, { error: expected }).max(most, { error: expected })
+
+const whole = (what: string, least: number, most: number) => {
+  const expected = `${what}, a whole number from ${least} to ${most}`
+  return z.int({ error: expected }).min(least, { error: expected }).max(most, { error: expected })
+}
+
+const flag = () => z.boolean({ error: 'true or false' })
+
+/** One, or a list of at least one. */
+function oneOrMore<Item extends z.core.SomeType>(item: Item, expected: string, most: number) {
+  return z.union(
+    [
+      item,
+      z
+        .array(item)
+        .min(1, { error: `${expected}; not an empty list` })
+        .max(most, { error: `at most ${most} of them` }),
+    ],
+    {
+      error: `${expected}, or a list of them`,
+    },
+  )
+}
+
+const id = (what: string) =>
+  text(
+    `${what}: 1 to 63 letters, digits, "-", "_" and ".", starting with a letter or digit`,
+    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
+  )
+const domain = (what: string) => text(`${what}, such as db.example.test`)
+const address = (what: string) => text(`${what}: an IP address and a port, such as 127.0.0.1:5300 or [::1]:5300`)
+const ip = () => text('an IP address, such as 192.0.2.1 or 2001:db8::1')
+const share = (what: string) => number(`${what}, a share from 0 to 1`, 0, 1)
+const port = () => whole('a port', 1, 65_535)
+const ttl = () => whole('a TTL in seconds', 0, 604_800)
+const duration = (what: string) =>
+  text(
+    `${what}: a number with its unit, such as 500ms, 1s, 2m or 1h\nwrite the unit`,
+    /^[0-9]{1,9}(?:\.[0-9]{1,3})?(?:ms|s|m|h)$/,
+  )
+
+const secret = table('where the secret is: { file: PATH } or { env: HOLDFAST_NAME }', {
+  file: text('a path, relative to this file')
+    .optional()
+    .describe('A file that holds the secret in base64, readable by its owner alone. Relative to this file.'),
+  env: text('the name of an environment variable that starts with HOLDFAST_', /^HOLDFAST_[A-Z0-9_]{1,100}$/)
+    .optional()
+    .describe('An environment variable that holds the secret in base64; its name starts with HOLDFAST_.'),
+})
+
+const key = table('a key: { algorithm, secret }', {
+  algorithm: z
+    .enum(['hmac-sha256', 'hmac-sha512'], { error: 'hmac-sha256 or hmac-sha512' })
+    .default('hmac-sha256')
+    .describe('The TSIG algorithm (RFC 8945).'),
+  secret: secret.describe('Where the secret is. It never stands in this file.'),
+  generate: flag()
+    .default(false)
+    .describe('Let `holdfast up` and `holdfast init` make the secret file if it is missing.'),
+})
+
+const server = table('the settings of the built-in DNS server', {
+  listen: oneOrMore(address('where to listen'), 'an address with its port', 64)
+    .default('127.0.0.1:5300')
+    .describe('Where the server answers, UDP and TCP. Loopback unless you say otherwise.'),
+  http: address('where to serve metrics')
+    .nullable()
+    .default(null)
+    .describe('Where the server shows /metrics, /healthz and /readyz.'),
+})
+
+const soa = table('fields of the SOA record', {
+  mname: domain('the name of the primary server').optional().describe('MNAME; the first of `ns` if absent.'),
+  rname: domain('a mailbox as a domain name')
+    .optional()
+    .describe('RNAME: who is responsible, with a dot in place of the @.'),
+  refresh: duration('refresh').default('1h').describe('How often secondaries ask for a newer serial.'),
+  retry: duration('retry').default('10m').describe('How soon secondaries ask again after a failure.'),
+  expire: duration('expire').default('168h').describe('When secondaries stop answering without the primary.'),
+  negative: duration('negative')
+    .default('30s')
+    .describe('How long resolvers remember that a name or type is absent (RFC 2308).'),
+  ttl: ttl().default(3600).describe('TTL of the SOA and NS records, in seconds.'),
+})
+
+const zone = table('a zone: { authority, key, … }', {
+  authority: z
+    .union(
+      [
+        z.literal('builtin', { error: 'builtin' }),
+        table('{ rfc2136: ADDRESS }', {
+          rfc2136: text('an IP address, with a port unless it is 53').describe(
+            'A DNS server that takes dynamic updates (RFC 2136): BIND, Knot, PowerDNS, …',
+          ),
+        }),
+      ],
+      { error: 'builtin, or { rfc2136: ADDRESS }' },
+    )
+    .default('builtin')
+    .describe('Who is authoritative for the zone: the built-in server, or one of yours.'),
+  key: domain('the name of a key')
+    .optional()
+    .describe('The key that signs updates and reads. May be absent while there is only one.'),
+  soa: soa.optional().describe('The SOA record; built-in server only.'),
+  ns: oneOrMore(domain('the name of a name server'), 'a name', 32)
+    .optional()
+    .describe(
+      'The name servers of the zone; if absent `ns1` in the zone, with the address that the server listens on. Built-in server only.',
+    ),
+  records: z
+    .string({ error: 'records as zone-file text (RFC 1035, section 5)' })
+    .max(16_777_216, { error: 'at most 16 MiB of zone-file text' })
+    .optional()
+    .describe('Other records of the zone as zone-file text; relative names are below the zone. Built-in server only.'),
+})
+
+const check = z
+  .union(
+    [
+      z.literal('none', { error: 'none' }),
+      table('{ http: … } or { tcp: … }', {
+        http: table('an HTTP check: { port, path }', {
+          port: port().describe('The port of every target.'),
+          path: text('a path that starts with /', /^\/[\x21-\x7e]*$/)
+            .default('/')
+            .describe('Requested with GET, by plain HTTP.'),
+          host: text('a host name', /^[\x21-\x7e]{1,255}$/)
+            .optional()
+            .describe('The Host header; the address if absent.'),
+          status: oneOrMore(whole('an HTTP status', 100, 599), 'an HTTP status', 100)
+            .default(200)
+            .describe('The statuses that mean healthy.'),
+        })
+          .optional()
+          .describe('Healthy means: GET answers in time, with one of these statuses.'),
+        tcp: table('a TCP check: { port }', { port: port().describe('The port of every target.') })
+          .optional()
+          .describe('Healthy means: a TCP connection is accepted in time.'),
+      }),
+    ],
+    { error: 'none, { http: … } or { tcp: … }' },
+  )
+  .default('none')
+  .describe('How a target is judged. `none`: always healthy.')
+
+const limits = table('limits', {
+  poolBudget: share('poolBudget')
+    .default(0.05)
+    .describe('In any window, removals take at most this share of the pool, or one target if that is more.'),
+  siteBudget: share('siteBudget').default(0.1).describe('The same within one site.'),
+  window: duration('window').default('60s').describe('The window of both budgets.'),
+  floor: share('floor')
+    .default(0.5)
+    .describe('The answer never falls under this share of the pool; one target may always go while half stays.'),
+  failOpenUnder: share('failOpenUnder')
+    .default(0.5)
+    .describe('Under this share of healthy capacity the checks are not believed: everybody answers.'),
+  failOpenUntil: share('failOpenUntil').default(0.6).describe('From this share on they are believed again.'),
+})
+
+const target = table('a target: { site, addresses, capacity }', {
+  site: id('a site').describe('The failure domain that the target lives and dies with.'),
+  addresses: oneOrMore(ip(), 'an IP address', 64).describe('Its addresses; IPv4 and IPv6.'),
+  capacity: z
+    .number({ error: 'a capacity above 0' })
+    .positive({ error: 'a capacity above 0' })
+    .max(1e9, { error: 'a capacity of at most 1000000000' })
+    .default(100)
+    .describe('What it can carry, in any unit that is the same for the whole pool.'),
+})
+
+const pool = table('a pool: { targets, check, … }', {
+  check,
+  interval: duration('interval').default('2s').describe('A round of checks starts this often.'),
+  timeout: duration('timeout')
+    .optional()
+    .describe('One check takes at most this long; less than the interval. Half the interval if absent, at most 2s.'),
+  fall: whole('fall', 1, 32).default(3).describe('So many failures in a row make a target down.'),
+  rise: whole('rise', 1, 32).default(2).describe('So many successes in a row bring it back.'),
+  ramp: duration('ramp')
+    .default('30s')
+    .describe('A returning target grows from a tenth of its weight to all of it over this time. 0s: at once.'),
+  limits: limits.prefault({}).describe('How far and how fast automation may take capacity away.'),
+  targets: tableOf('targets by name', id('a target'), target).describe('What traffic can be sent to, by name.'),
+})
+
+const endpoint = table('an endpoint: { pool: … }, { alias: … } or { addresses: … }', {
+  pool: id('a pool').optional().describe('Answer from the healthy targets of this pool.'),
+  alias: domain('the name of another endpoint').optional().describe('Answer with a CNAME to this other endpoint.'),
+  addresses: oneOrMore(text('an IP address, or one with a weight such as 192.0.2.1*50'), 'an IP address', 1000)
+    .optional()
+    .describe('Always answer these addresses; a weight from 1 to 65535 may follow a *.'),
+  ttl: ttl().default(60).describe('TTL in seconds.'),
+  adopt: flag().default(false).describe('Take over records that exist at this name and that Holdfast did not make.'),
+})
+
+const programs = table('how many programs of each kind `holdfast up` starts', {
+  planners: whole('planners', 0, 16).default(1).describe('Planners; more than one stand by for each other.'),
+  enactors: whole('enactors', 0, 16).default(3).describe('Enactors; they need no leader.'),
+  probers: whole('probers', 0, 16).default(1).describe('Probers.'),
+})
+
+const plan = table('settings of planning', {
+  keep: whole('keep', 2, 10_000).default(20).describe('So many good plans are always kept, to go back to.'),
+  coalesce: duration('coalesce').default('1s').describe('Changes that are not urgent wait this long for company.'),
+})
+
+const companion = table('a companion: { name, command }', {
+  name: id('a companion').describe('Shown in front of what it prints.'),
+  command: z
+    .array(z.string({ error: 'a word of the command' }).max(4096, { error: 'at most 4096 characters' }), {
+      error: 'a list: the program and its arguments',
+    })
+    .min(1, { error: 'a program' })
+    .max(100, { error: 'at most 100 words' })
+    .describe('The program and its arguments; run in the folder of this file.'),
+})
+
+export const fileSchema = table('a Holdfast configuration: owner, zones, pools, endpoints, …', {
+  owner: id('the name of this deployment').describe(
+    'Name of this deployment, written into every marker: records of another owner are never touched.',
+  ),
+  state: text('a folder, relative to this file')
+    .default('state')
+    .describe('Folder for the store and the server’s own copy. Relative to this file.'),
+  store: text('a folder, relative to this file')
+    .optional()
+    .describe('Folder of the store; `store` in the state folder if absent.'),
+  keys: tableOf('TSIG keys by name', domain('a key'), key)
+    .prefault({})
+    .describe('TSIG keys by name. Secrets stand in files or the environment.'),
+  server: server.nullable().default(null).describe('The built-in DNS server. Leave it out if you have your own.'),
+  zones: tableOf('zones by name', domain('a zone'), zone).describe('The zones that hold the endpoints, by name.'),
+  pools: tableOf('pools by name', id('a pool'), pool).prefault({}).describe('Targets that share a check, by name.'),
+  endpoints: tableOf('endpoints by name', domain('an endpoint'), endpoint)
+    .prefault({})
+    .describe('The names to keep alive.'),
+  endpointsFrom: oneOrMore(text('a path, relative to this file'), 'a path', 100)
+    .optional()
+    .describe(
+      'Files of further endpoints, one a line: NAME TTL pool POOL, NAME TTL alias NAME, or NAME TTL addresses IP…',
+    ),
+  programs: programs.prefault({}).describe('How many programs of each kind `holdfast up` starts.'),
+  plan: plan.prefault({}).describe('How plans are made and kept.'),
+  http: address('where to serve metrics')
+    .nullable()
+    .default(null)
+    .describe('Where `holdfast up` shows /metrics, /healthz and /readyz of all its programs.'),
+  companions: z
+    .array(companion, { error: 'a list of companions' })
+    .max(100, { error: 'at most 100 companions' })
+    .default([])
+    .describe('For examples and development: programs that `holdfast up` starts beside its own.'),
+})
+
+/** The file after defaults. */
+export type FileShape = z.output<typeof fileSchema>
+export type PoolShape = FileShape['pools'][string]
+export type ZoneShape = FileShape['zones'][string]
+export type KeyShape = FileShape['keys'][string]
+export type EndpointShape = FileShape['endpoints'][string]
+
+/** JSON Schema, draft 2020-12, for editors: `holdfast config schema`. */
+export function jsonSchema(): Record<string, unknown> {
+  const { $schema, ...rest } = z.toJSONSchema(fileSchema, { target: 'draft-2020-12', io: 'input' })
+  return { $schema, title: 'Holdfast configuration', ...rest }
+}
