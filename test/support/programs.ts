@@ -41,3 +41,15 @@ function whereFrom(program: string): string {
   const entry = list.packages.find((candidate) => candidate.program === program)
   return entry === undefined ? program : `${program} (Debian package ${entry.package})`
 }
+
+/**
+ * For suites that choose by themselves: why they cannot run, or undefined when they can, as in
+ * `describe.skipIf(missing)(`against BIND${missing ?? ''}`, ...)`. With CI=true it throws.
+ */
+export function requireProgram(...programs: readonly string[]): string | undefined {
+  const missing = programs.filter((program) => findProgram(program) === undefined)
+  if (missing.length === 0) return undefined
+  const why = `needs ${missing.map(whereFrom).join(', ')}`
+  if (process.env.CI === 'true') throw new Error(`${why}: install it`)
+  return ` (skipped: ${why})`
+}
