@@ -207,7 +207,14 @@ class Reader {
       }
       const earlier = first.get(name)
       if (earlier !== undefined) {
-        this.#report(at.range?.[0] ?? 0, [...path, name], 'it again', 'keep one of the two', `${quoted(name)} once`, false)
+        this.#report(
+          at.range?.[0] ?? 0,
+          [...path, name],
+          'it again',
+          'keep one of the two',
+          `${quoted(name)} once`,
+          false,
+        )
         continue
       }
       first.set(name, at)
