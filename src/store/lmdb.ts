@@ -44,13 +44,19 @@ export interface LmdbOptions {
   readonly pollMs?: number
   /** How many changed keys `watch` remembers. Default 100,000. */
   readonly keepChanges?: number
+  /** How often pages kept by dead readers are freed, and the file is checked to be still the one at its path. Default 10 s. */
+  readonly upkeepMs?: number
   /** How long a commit may wait for the lock and the disk. Default 30 s. */
   readonly commitTimeoutMs?: number
 }
 
-const defaults = { readOnly: false, maxBytes: 8 * 1024 ** 3, keepChanges: 100_000, commitTimeoutMs: 30_000 }
-/** How often pages kept by dead readers are freed, and the file is checked to be still the one at its path. */
-const upkeepMs = 10_000
+const defaults = {
+  readOnly: false,
+  maxBytes: 8 * 1024 ** 3,
+  keepChanges: 100_000,
+  commitTimeoutMs: 30_000,
+  upkeepMs: 10_000,
+}
 
 type Db = RootDatabase<Uint8Array, Uint8Array>
 
@@ -193,7 +199,7 @@ function engineOf(db: Db, path: string, options: Required<Omit<LmdbOptions, 'pol
     lost ??= replaced(path, inode)
     if (lost === undefined) db.readerCheck()
     else wake.wakeAll()
-  }, upkeepMs)
+  }, options.upkeepMs)
   upkeep.unref()
 
   return {
