@@ -38,7 +38,7 @@ export class TsigKey {
   mac(parts: readonly Uint8Array[]): Uint8Array {
     const hmac = createHmac(algorithms[this.algorithm].hash, this.#secret)
     for (const part of parts) hmac.update(part)
-    return hmac.digest()
+    return new Uint8Array(hmac.digest())
   }
 
   toJSON(): { name: string; algorithm: TsigAlgorithm; secret: string } {
