@@ -1,0 +1,200 @@
+/**
+ * The prober: checks every target of every pool in a fixed rhythm and writes down what it saw. It
+ * judges nothing; planners do, from what all probers wrote.
+ *
+ * The work is constant: the same checks and the same documents in calm and in crisis. A round that
+ * takes too long leaves rounds out instead of piling up, and what this program could not see because
+ * it stood still is not held against a target.
+ */
+import { describeProblem } from '../base/problem.ts'
+import { keys } from '../model/keys.ts'
+import type { Observation } from '../model/observation.ts'
+import type { Policy, PolicySource, Pool } from '../model/policy.ts'
+import { type Store, StoreOutage } from '../store/store.ts'
+import type { EpochMs, Instant, World } from '../world/world.ts'
+import { checkTarget, Gate } from './check.ts'
+import { trace } from './events.ts'
+import { Mailbox } from './mailbox.ts'
+import { type Checked, carriedOver, nextObservation, resumedFrom, seenOf } from './probe.ts'
+
+export interface ProberPorts {
+  readonly store: Store
+  readonly policy: PolicySource
+}
+
+/** Checks in progress, of all pools together. */
+const checksAtOnce = 256
+/** How often the policy is looked at. */
+const lookMs = 1_000
+const heartbeatMs = 5_000
+/** The first rounds of all pools begin within this time, each at a moment of its own. */
+const phaseMs = 1_000
+
+/** Runs until the process ends. One document per pool with a check: `keys.observation`. */
+export async function prober(world: World, { store, policy: source }: ProberPorts): Promise<never> {
+  const started = world.clock.wall()
+  const mailbox = new Mailbox(world, store)
+  const gate = new Gate(checksAtOnce)
+  const running = new Map<string, PoolRounds>()
+  let digest: string | undefined
+  let unreadable: string | undefined
+  let beat: Instant | undefined
+
+  for (;;) {
+    const reading = await source.read()
+    if (reading.kind === 'policy') {
+      unreadable = undefined
+      if (reading.policy.digest !== digest) {
+        digest = reading.policy.digest
+        await follow(reading.policy)
+      }
+    } else {
+      const reason = describeProblem(reading.problems[0])
+      if (unreadable !== reason) trace(world, { event: 'health.policy_unreadable', reason })
+      unreadable = reason
+    }
+    const now = world.clock.now()
+    if (beat === undefined || now - beat >= heartbeatMs) {
+      beat = now
+      mailbox.put(keys.status.key('prober', world.id), keys.status.encode(statusAt(world.clock.wall())))
+    }
+    await world.clock.sleep(lookMs)
+  }
+
+  /** Starts, changes and stops rounds so that they are those of this policy. */
+  async function follow(policy: Policy): Promise<void> {
+    const probed = [...policy.pools.values()].filter(({ check }) => check.kind !== 'none')
+    const wanted = new Set(probed.map(({ id }) => id))
+    for (const [id, rounds] of running) {
+      if (wanted.has(id)) continue
+      rounds.stop()
+      running.delete(id)
+      mailbox.delete(keys.observation.key(id, world.id))
+      trace(world, { event: 'health.stopped', pool: id })
+    }
+    for (const pool of probed) {
+      const rounds = running.get(pool.id)
+      if (rounds === undefined) running.set(pool.id, await begin(pool))
+      else if (JSON.stringify(rounds.pool) !== JSON.stringify(pool)) running.set(pool.id, rounds.replacedBy(pool))
+    }
+    trace(world, { event: 'health.policy_changed', digest: policy.digest, pools: probed.length })
+  }
+
+  async function begin(pool: Pool): Promise<PoolRounds> {
+    const previous = resumedFrom(await lastDocument(store, pool.id, world.id), pool, world.id, world.clock.wall())
+    const kept = previous === undefined ? 0 : Object.keys(previous.targets).length
+    trace(world, { event: 'health.started', pool: pool.id, targets: pool.targets.length, kept })
+    return new PoolRounds(world, mailbox, gate, pool, previous)
+  }
+
+  function statusAt(at: EpochMs) {
+    const rounds = [...running.values()]
+    const targets = rounds.reduce((sum, { pool }) => sum + pool.targets.length, 0)
+    const failing = rounds.reduce((sum, { failing }) => sum + failing, 0)
+    const note =
+      digest === undefined
+        ? `has no policy yet: ${unreadable ?? 'reading it'}`
+        : `probes ${targets} targets of ${rounds.length} pools, ${failing} failing${
+            unreadable === undefined ? '' : '; goes on with the last good policy, the newest is not usable'
+          }`
+    return { role: 'prober', id: world.id, pid: process.pid, started, at, http: null, note } as const
+  }
+}
+
+/** What this prober wrote last about the pool. A store that cannot be read is as good as none: histories start anew. */
+async function lastDocument(store: Store, pool: string, id: string): Promise<Observation | undefined> {
+  try {
+    const entry = await store.get(keys.observation.key(pool, id))
+    return entry === undefined ? undefined : keys.observation.decode(entry.value)
+  } catch (error) {
+    if (error instanceof StoreOutage) return undefined
+    throw error
+  }
+}
+
+/** The rounds of one pool, from its construction until `stop`. */
+class PoolRounds {
+  readonly #world: World
+  readonly #mailbox: Mailbox
+  readonly #gate: Gate
+  readonly pool: Pool
+  #seen: Observation | undefined
+  #stopped = false
+
+  constructor(world: World, mailbox: Mailbox, gate: Gate, pool: Pool, seen: Observation | undefined) {
+    this.#world = world
+    this.#mailbox = mailbox
+    this.#gate = gate
+    this.pool = pool
+    this.#seen = seen
+    void this.#run()
+  }
+
+  /** Targets whose latest check failed. */
+  get failing(): number {
+    return Object.values(this.#seen?.targets ?? {}).filter(({ history }) => history.endsWith('f')).length
+  }
+
+  /** Stops these rounds and begins those of the changed pool, on what was seen of the targets that stay as they were. */
+  replacedBy(pool: Pool): PoolRounds {
+    this.stop()
+    return new PoolRounds(this.#world, this.#mailbox, this.#gate, pool, carriedOver(this.#seen, this.pool, pool))
+  }
+
+  stop(): void {
+    this.#stopped = true
+  }
+
+  async #run(): Promise<void> {
+    const { clock, random } = this.#world
+    await clock.sleep(random.below(Math.min(this.pool.intervalMs, phaseMs)))
+    const { id, intervalMs } = this.pool
+    let due = clock.now()
+    while (!this.#stopped) {
+      const lateMs = Math.round(clock.now() - due)
+      if (lateMs > intervalMs) trace(this.#world, { event: 'health.delayed', pool: id, lateMs })
+      await this.#round()
+      due = (due + intervalMs) as Instant
+      const skipped = Math.max(0, Math.floor((clock.now() - due) / intervalMs))
+      if (skipped > 0) trace(this.#world, { event: 'health.overran', pool: id, skipped })
+      due = (due + skipped * intervalMs) as Instant
+      await clock.sleep(Math.max(0, due - clock.now()))
+    }
+  }
+
+  async #round(): Promise<void> {
+    const { pool } = this
+    const { check } = pool
+    if (check.kind === 'none') return
+    const began = this.#world.clock.now()
+    const results = new Map<string, Checked>()
+    await Promise.all(
+      pool.targets.map(async (target) => {
+        const checked = await checkTarget(this.#world, this.#gate, pool, check, target)
+        if (checked !== undefined) results.set(target.id, checked)
+      }),
+    )
+    if (this.#stopped) return
+    const before = this.#seen
+    this.#seen = nextObservation(pool, this.#world.id, before, results, this.#world.clock.wall())
+    this.#mailbox.put(keys.observation.key(pool.id, this.#world.id), keys.observation.encode(this.#seen))
+    this.#tell(pool, before, results, Math.round(this.#world.clock.now() - began))
+  }
+
+  #tell(pool: Pool, before: Observation | undefined, results: ReadonlyMap<string, Checked>, ms: number): void {
+    let passed = 0
+    let changed = 0
+    for (const [target, { result, detail }] of results) {
+      if (result === 'pass') passed++
+      const last = seenOf(before, target)?.history.at(-1)
+      if (last === undefined ? result === 'pass' : (last === 'p') === (result === 'pass')) continue
+      changed++
+      trace(this.#world, { event: 'health.turned', pool: pool.id, target, result, detail })
+    }
+    const targets = pool.targets.length
+    const blind = targets - results.size
+    if (blind > 0) trace(this.#world, { event: 'health.blinded', pool: pool.id, checks: blind })
+    const failed = results.size - passed
+    trace(this.#world, { event: 'health.probed', pool: pool.id, targets, passed, failed, changed, ms })
+  }
+}
