@@ -30,7 +30,10 @@ export interface Published {
 
 export type Reading =
   | { readonly kind: 'published'; readonly published: Published }
+  /** No answer, or none to be believed: ask again later. */
   | { readonly kind: 'outage'; readonly reason: string }
+  /** This name cannot be read at this authority, such as one that is delegated away; others can. */
+  | { readonly kind: 'unreadable'; readonly reason: string }
 
 /** Replace `expected` by `answer` and `marker`, together, if `expected` is exactly what stands there. */
 export interface Change {
@@ -54,6 +57,10 @@ export interface Provider {
   readonly guarantee: Guarantee
   /** The same order as `names`. Concurrency and batching are the provider's business. */
   read(zone: Name, names: readonly Name[]): Promise<readonly Reading[]>
-  /** The same order as `changes`; each change is a transaction of its own. */
+  /**
+   * The same order as `changes`. Each change happens whole or not at all, if its own condition holds
+   * (as far as `guarantee` goes). Several may share a transaction, if a failure of one does not keep
+   * the others from happening. At most one change for each name.
+   */
   write(zone: Name, changes: readonly Change[]): Promise<readonly WriteOutcome[]>
 }

@@ -40,9 +40,8 @@ export interface Rfc2136Settings {
   readonly endpointsPerMessage?: number
 }
 
-type Asked =
-  | { readonly kind: 'records'; readonly records: readonly ResourceRecord[] }
-  | { readonly kind: 'outage'; readonly reason: string }
+type Unread = Exclude<Reading, { readonly kind: 'published' }>
+type Asked = { readonly kind: 'records'; readonly records: readonly ResourceRecord[] } | Unread
 
 export function rfc2136Provider(
   world: Pick<World, 'net' | 'clock' | 'random'>,
@@ -65,7 +64,7 @@ export function rfc2136Provider(
       }
     if (!aa)
       return {
-        kind: 'outage',
+        kind: 'unreadable',
         reason: `expected an authoritative answer from ${at}, found none; see that it is the zone's primary and that the name is not delegated away`,
       }
     return { kind: 'records', records: answers }
@@ -78,9 +77,9 @@ export function rfc2136Provider(
       ask(owner, Type.A),
       ask(owner, Type.AAAA),
     ])
-    if (txt.kind === 'outage') return txt
-    if (a.kind === 'outage') return a
-    if (aaaa.kind === 'outage') return aaaa
+    if (txt.kind !== 'records') return txt
+    if (a.kind !== 'records') return a
+    if (aaaa.kind !== 'records') return aaaa
     const published = publishedOf(name, { txt: txt.records, a: a.records, aaaa: aaaa.records })
     return published.marker.some((strings) => parseMarker(strings) !== undefined)
       ? { kind: 'published', published }
@@ -116,7 +115,7 @@ export function rfc2136Provider(
   async function holds(
     zone: WireName,
     ...conditions: readonly (Prerequisite | undefined)[]
-  ): Promise<boolean | (Reading & { readonly kind: 'outage' })> {
+  ): Promise<boolean | Unread> {
     const present = conditions.filter((condition) => condition !== undefined)
     const outcome = outcomeOf(await exchange(updateMessage(0, zone, present, [])), at)
     if (outcome.kind === 'accepted') return true

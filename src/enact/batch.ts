@@ -1,0 +1,213 @@
+/**
+ * Some endpoints of one zone, brought to what the plan says: read, fence, write if what was read is
+ * still there, read back. The reading back is the reading of the next round, so success is never
+ * taken from an answer code, and an unanswered write needs no rule of its own: the next reading shows
+ * our marker (done), a newer one (superseded), or neither (again).
+ */
+import { assert } from '../base/assert.ts'
+import type { Generation } from '../model/generation.ts'
+import { markerFor } from '../model/marker.ts'
+import type { Name } from '../model/name.ts'
+import type { PlanEntry } from '../model/plan.ts'
+import type { Zone } from '../model/policy.ts'
+import type { Change, Provider, Published, Reading, WriteOutcome } from '../providers/provider.ts'
+import type { World } from '../world/world.ts'
+import { trace } from './events.ts'
+import { fence } from './fence.ts'
+
+export type Target =
+  | { readonly kind: 'stands' }
+  | { readonly kind: 'missing'; readonly why: string }
+  /** It will not come by itself. */
+  | { readonly kind: 'blocked'; readonly why: string }
+
+export interface BatchPorts {
+  readonly world: World
+  readonly zone: Zone
+  readonly provider: Provider
+  /** The plan worked from. */
+  readonly plan: Generation
+  readonly owner: string
+  adopt(name: Name): boolean
+  /** Whether an enactor is known to have published this name. */
+  ours(entry: PlanEntry): boolean
+  /** Whether this plan is still the newest, as the store says now. @throws StoreOutage */
+  isNewest(): Promise<boolean>
+  /** Whether an alias may be pointed there. @throws StoreOutage */
+  target(name: Name): Promise<Target>
+}
+
+/** How an endpoint was left. */
+export type Settled =
+  /** Seen published: found so, or written and read back. */
+  | { readonly kind: 'seen'; readonly entry: PlanEntry; readonly how: 'found' | 'applied' | 'repaired' }
+  /** Seen published under a generation that this plan cannot replace. */
+  | { readonly kind: 'newer'; readonly entry: PlanEntry; readonly generation: Generation }
+  /** Trying again will not help by itself. */
+  | { readonly kind: 'blocked'; readonly entry: PlanEntry; readonly foreign: boolean; readonly why: string }
+  /** To be tried again. */
+  | { readonly kind: 'waiting'; readonly entry: PlanEntry; readonly outage: boolean; readonly why: string }
+
+export interface BatchResult {
+  readonly settled: readonly Settled[]
+  /** Head has moved: this plan is no longer to be written. */
+  readonly dropped: boolean
+  readonly read: number
+  readonly written: number
+  readonly conflicts: number
+}
+
+/** Writes of one name in one batch; who loses more often leaves it to the next pass. */
+const mostWrites = 4
+
+type Why = 'newer' | 'create' | 'drift' | 'unmarked' | 'adopt'
+
+interface Attempt {
+  readonly entry: PlanEntry
+  readonly outcome: WriteOutcome | null
+  readonly expected: Published | null
+  readonly why: Why
+}
+
+/** @throws StoreOutage when the store cannot say whether the plan is still the newest: then nothing more is written. */
+export async function enactBatch(ports: BatchPorts, entries: readonly PlanEntry[]): Promise<BatchResult> {
+  const settled: Settled[] = []
+  let open: readonly Attempt[] = entries.map((entry) => ({ entry, outcome: null, expected: null, why: 'newer' }))
+  let read = 0
+  let written = 0
+  let conflicts = 0
+  for (let round = 0; open.length > 0; round++) {
+    const readings = await ports.provider.read(
+      ports.zone.name,
+      open.map(({ entry }) => entry.name),
+    )
+    assert(readings.length === open.length, `expected ${open.length} readings, found ${readings.length}`)
+    read += readings.length
+    const wanted: (Attempt & { readonly expected: Published })[] = []
+    for (const [index, attempt] of open.entries()) {
+      const judged = judge(ports, attempt, readings[index] as Reading, round === mostWrites)
+      if ('kind' in judged) settled.push(judged)
+      else wanted.push(judged)
+    }
+    const ready = await withTargets(ports, wanted, settled)
+    if (ready.length === 0 && !settled.some(({ kind }) => kind === 'newer')) break
+    if (!(await ports.isNewest())) {
+      settled.push(...ready.map(({ entry }) => waiting(entry, 'a newer plan has been published')))
+      return { settled, dropped: true, read, written, conflicts }
+    }
+    if (ready.length === 0) break
+    const changes = ready.map(({ entry, expected }): Change => {
+      const { name, answer, since } = entry
+      return { name, expected, answer, marker: markerFor(answer, since, ports.owner) }
+    })
+    const outcomes = await ports.provider.write(ports.zone.name, changes)
+    assert(outcomes.length === changes.length, `expected ${changes.length} outcomes, found ${outcomes.length}`)
+    written += changes.length
+    const again: Attempt[] = []
+    for (const [index, attempt] of ready.entries()) {
+      const outcome = outcomes[index] as WriteOutcome
+      if (outcome.kind === 'conflict') conflicts++
+      noteOutcome(ports, attempt.entry.name, outcome)
+      if (outcome.kind === 'refused') settled.push(blocked(attempt.entry, outcome.reason))
+      else again.push({ ...attempt, outcome })
+    }
+    open = again
+  }
+  return { settled, dropped: false, read, written, conflicts }
+}
+
+const waiting = (entry: PlanEntry, why: string, outage = false): Settled => ({ kind: 'waiting', entry, outage, why })
+const blocked = (entry: PlanEntry, why: string, foreign = false): Settled => ({ kind: 'blocked', entry, foreign, why })
+
+/** What to do about one endpoint on this reading: settled, or to be written under the condition that `expected` still stands. */
+function judge(
+  ports: BatchPorts,
+  attempt: Attempt,
+  reading: Reading,
+  last: boolean,
+): Settled | (Attempt & { readonly expected: Published }) {
+  const { entry, outcome } = attempt
+  if (reading.kind === 'outage') return waiting(entry, reading.reason, true)
+  if (reading.kind === 'unreadable') return blocked(entry, reading.reason)
+  const { published } = reading
+  const ownership = { owner: ports.owner, ours: ports.ours(entry), adopt: ports.adopt(entry.name) }
+  const verdict = fence(entry, published, ownership)
+  switch (verdict.kind) {
+    case 'current': {
+      if (outcome === null || outcome.kind === 'conflict') return { kind: 'seen', entry, how: 'found' }
+      return { kind: 'seen', entry, how: noteWritten(ports, attempt) }
+    }
+    case 'superseded':
+      return { kind: 'newer', entry, generation: verdict.by }
+    case 'ahead':
+      return { kind: 'newer', entry, generation: verdict.generation }
+    case 'foreign':
+      return blocked(entry, verdict.reason, true)
+    case 'apply': {
+      if (outcome?.kind === 'accepted')
+        trace(ports.world, { event: 'enact.unapplied', name: entry.name, zone: ports.zone.name })
+      if (last) return givenUp(attempt, published)
+      // The first reason is the one that counts: later rounds may find our own half-seen work.
+      return { ...attempt, expected: published, why: outcome === null ? verdict.why : attempt.why }
+    }
+  }
+}
+
+/** After so many writes: is there a chance in trying again soon? */
+function givenUp({ entry, outcome, expected }: Attempt, published: Published): Settled {
+  if (outcome?.kind === 'accepted')
+    return blocked(
+      entry,
+      `expected the authority to carry out what it accepted, found the old records ${mostWrites} times; look for records of other types at ${entry.name}`,
+    )
+  if (outcome?.kind === 'conflict' && JSON.stringify(expected) === JSON.stringify(published))
+    return blocked(
+      entry,
+      `expected the records that were read to be all that stands at ${entry.name}, found that the authority disagrees (${outcome.reason}); look for records of other types there`,
+    )
+  return waiting(
+    entry,
+    outcome?.kind === 'unknown' || outcome?.kind === 'conflict' ? outcome.reason : 'still differs',
+    outcome?.kind === 'unknown',
+  )
+}
+
+/** Keeps back aliases whose target does not stand; one question for each target. */
+async function withTargets<T extends Attempt>(
+  ports: BatchPorts,
+  wanted: readonly T[],
+  settled: Settled[],
+): Promise<readonly T[]> {
+  const targets = new Map<Name, Promise<Target>>()
+  const ready: T[] = []
+  for (const attempt of wanted) {
+    const { entry } = attempt
+    if (entry.answer.kind !== 'alias') {
+      ready.push(attempt)
+      continue
+    }
+    const to = entry.answer.target
+    const asked = targets.get(to) ?? ports.target(to)
+    targets.set(to, asked)
+    const target = await asked
+    if (target.kind === 'stands') ready.push(attempt)
+    else if (target.kind === 'missing') settled.push(waiting(entry, `waits for its target ${to}: ${target.why}`))
+    else settled.push(blocked(entry, `waits for its target ${to}: ${target.why}`))
+  }
+  return ready
+}
+
+function noteWritten({ world, zone, plan }: BatchPorts, { entry, why }: Attempt): 'applied' | 'repaired' {
+  const fields = { name: entry.name, zone: zone.name, generation: entry.since, plan, why }
+  const repaired = why === 'drift' || why === 'unmarked'
+  trace(world, repaired ? { event: 'enact.repaired', ...fields } : { event: 'enact.applied', ...fields })
+  return repaired ? 'repaired' : 'applied'
+}
+
+function noteOutcome({ world, zone }: BatchPorts, name: Name, outcome: WriteOutcome): void {
+  if (outcome.kind === 'accepted') return
+  const fields = { name, zone: zone.name, reason: outcome.reason }
+  if (outcome.kind === 'conflict') trace(world, { event: 'enact.conflicted', ...fields })
+  else if (outcome.kind === 'refused') trace(world, { event: 'enact.refused', ...fields })
+  else trace(world, { event: 'enact.unanswered', ...fields })
+}
