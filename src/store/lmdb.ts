@@ -21,14 +21,14 @@
  * **Full.** `maxBytes` limits the pages in use. Deleting stays possible above it, so that a sweep can
  * make room. The file itself may grow to somewhat more (free pages, and pages that a reader still sees).
  */
-import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs'
 import { open, type RootDatabase } from 'lmdb'
 import { AssertionFailed } from '../base/assert.ts'
 import { isProblem, type Problem, problem } from '../base/problem.ts'
+import { assertWritable, dataFile, inspectDataFile, nearestExisting, type Soundness } from './data-file.ts'
 import { groupCommit, type Transacted } from './group-commit.ts'
 import { decodeSchema, encodeSchema, schemaKey, schemaVersion } from './layout.ts'
-import { assertCommit, assertKey, assertPrefix, assertWatch, rangeLimit } from './limits.ts'
+import { assertCommit, assertKey, assertPrefix, assertWatch, maxValueBytes, rangeLimit } from './limits.ts'
 import { type Commit, never, type Revision, type Store, StoreOutage, type Watched } from './store.ts'
 import { type CommitRequest, commitAll, readChanges, readEntry, readRange, readState } from './tree.ts'
 import { type Waker, waker } from './wake.ts'
@@ -89,15 +89,16 @@ export async function openLmdbStore(options: LmdbOptions): Promise<Store | Probl
   })
 }
 
-const dataFile = (path: string) => join(path, 'data.mdb')
-
 function prepareDirectory({ path, readOnly }: LmdbOptions): Problem | undefined {
   if (readOnly === true) {
     if (existsSync(dataFile(path))) return undefined
     return problem(`store ${path}`, 'a store to read', 'none', 'start Holdfast once, or correct the path')
   }
   try {
+    // On a read-only disk, creating the directory would fail with a misleading "no such file".
+    assertWritable(nearestExisting(path))
     mkdirSync(path, { recursive: true, mode: 0o700 })
+    assertWritable(path)
     return undefined
   } catch (error) {
     return openingProblem(path, error)
@@ -108,6 +109,8 @@ function openEngine(path: string, options: LmdbOptions): Engine | Problem {
   const maxBytes = options.maxBytes ?? defaults.maxBytes
   let db: Db | undefined
   try {
+    const wrong = unsound[inspectDataFile(path)]
+    if (wrong !== undefined) return problem(`store ${path}`, expectedStore, wrong.found, wrong.todo)
     db = open({
       path,
       noSubdir: false,
@@ -116,15 +119,17 @@ function openEngine(path: string, options: LmdbOptions): Engine | Problem {
       keyEncoding: 'binary',
       useVersions: true,
       overlappingSync: false,
+      // Off: its batches make promises of their own, and a failed commit would reject one that nobody holds.
+      eventTurnBatching: false,
       // Address space, not memory; the map grows by itself, but growing is slow.
       mapSize: Math.max(2 * maxBytes, 64 * 1024 * 1024),
       maxReaders: 254,
       ...{ permissionsMode: 0o600 },
     })
-    const wrong = checkSchema(db, path, options.readOnly === true)
-    if (wrong !== undefined) {
+    const other = checkSchema(db, path, options.readOnly === true)
+    if (other !== undefined) {
       void db.close()
-      return wrong
+      return other
     }
     return engineOf(db, path, { ...defaults, ...options, maxBytes })
   } catch (error) {
@@ -187,7 +192,7 @@ function engineOf(db: Db, path: string, options: Required<Omit<LmdbOptions, 'pol
       })
       return { kind: 'done', outcomes }
     } catch (error) {
-      return await failure(at, error)
+      return await failure(path, error)
     }
   }
 
@@ -285,6 +290,12 @@ function replaced(path: string, inode: number): Problem | undefined {
   return problem(`store ${path}`, 'the data file that was opened', what, 'restart the program')
 }
 
+const expectedStore = 'a directory with a Holdfast store, or none'
+const rebuild = 'move it away: Holdfast rebuilds the store from DNS and the policy'
+
+const noSpace = 28
+const ioError = 5
+
 /** Reasons of the operating system for which nothing is written, and that somebody has to mend. */
 const mendable: Readonly<Record<number, { found: string; todo: string }>> = {
   1: { found: 'no permission', todo: 'make the store writable for the user that Holdfast runs as' },
@@ -292,20 +303,24 @@ const mendable: Readonly<Record<number, { found: string; todo: string }>> = {
   20: { found: 'a file where a directory should be', todo: 'move the file away, or correct the path' },
   17: { found: 'a file where a directory should be', todo: 'move the file away, or correct the path' },
   27: { found: 'a limit on the size of files', todo: 'raise the limit of the process (ulimit -f)' },
-  28: { found: 'no space left on the disk', todo: 'make room on the disk' },
+  [noSpace]: { found: 'no space left on the disk', todo: 'make room on the disk' },
   30: { found: 'a file system mounted read-only', todo: 'mount it writable, or use another path' },
   122: { found: 'the disk quota exceeded', todo: 'raise the quota, or make room' },
-  [-30_793]: { found: 'a data file that LMDB did not write', todo: 'move it away, or correct the path' },
-  [-30_794]: { found: 'a data file of another LMDB version', todo: 'use the Holdfast that wrote it' },
   [-30_796]: {
     found: 'a damaged data file',
-    todo: 'move it away; Holdfast rebuilds the store from DNS and the policy',
+    todo: rebuild,
   },
   [-30_797]: {
     found: 'a damaged data file',
-    todo: 'move it away; Holdfast rebuilds the store from DNS and the policy',
+    todo: rebuild,
   },
   [-30_790]: { found: 'too many processes reading it', todo: 'end the programs that are not needed' },
+}
+
+const unsound: Partial<Record<Soundness, { found: string; todo: string }>> = {
+  foreign: { found: 'a data file that LMDB did not write', todo: 'move it away, or correct the path' },
+  'other format': { found: 'a data file of another LMDB format', todo: 'use the Holdfast that wrote it' },
+  'cut short': { found: 'a data file that was cut short', todo: rebuild },
 }
 
 function errorNumber(error: unknown): number {
@@ -317,21 +332,29 @@ function errorNumber(error: unknown): number {
 function openingProblem(path: string, error: unknown): Problem {
   const known = mendable[errorNumber(error)]
   const todo = known?.todo ?? 'check the path, the disk and the permissions'
-  return problem(`store ${path}`, 'a directory with a Holdfast store, or none', known?.found ?? messageOf(error), todo)
+  return problem(`store ${path}`, expectedStore, known?.found ?? messageOf(error), todo)
 }
 
 const openedReadOnly = (path: string): Problem =>
   problem(`store ${path}`, 'a store opened for writing', 'one opened read-only', 'open it without readOnly')
 
-async function failure(at: string, error: unknown): Promise<Transacted> {
+async function failure(path: string, error: unknown): Promise<Transacted> {
   if (error instanceof AssertionFailed) throw error
+  const at = `store ${path}`
   const onDisk = (error as { commitError?: Promise<never> }).commitError
   const cause: unknown = onDisk === undefined ? error : await onDisk.catch((reason: unknown) => reason)
-  const known = mendable[errorNumber(cause)]
+  const number = errorNumber(cause)
+  const known = mendable[number === ioError && isDiskFull(path) ? noSpace : number]
   if (known !== undefined) return { kind: 'nothing', problem: problem(at, 'a commit on disk', known.found, known.todo) }
   // Thrown while the transaction was made, thus rolled back; or while it went to disk, and nobody can say.
   if (onDisk !== undefined) return { kind: 'unknown', reason: `${at}: ${messageOf(cause)}` }
   return { kind: 'nothing', problem: problem(at, 'a commit', messageOf(cause), 'check the disk and the permissions') }
+}
+
+/** LMDB calls it an input/output error when the disk took a part of its pages. */
+function isDiskFull(path: string): boolean {
+  const { bavail, bsize } = statfsSync(path)
+  return bavail * bsize < 2 * maxValueBytes
 }
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
