@@ -72,7 +72,8 @@ class FakeConnection implements Connection {
   readonly sent: Uint8Array[] = []
   closedHere = false
   broken: Failure | undefined
-  onSend: (bytes: Uint8Array) => void = () => {}
+  /** What sending waits for. */
+  hold: Promise<void> | undefined
   readonly #world: FakeWorld
   #kept: Uint8Array[] = []
   #waiting: { until: number; resolve(result: Failure | { kind: 'message'; bytes: Uint8Array }): void } | undefined
@@ -82,9 +83,9 @@ class FakeConnection implements Connection {
   }
 
   async send(bytes: Uint8Array): Promise<Failure | { kind: 'sent' }> {
+    await this.hold
     if (this.broken !== undefined) return this.broken
     this.sent.push(bytes)
-    this.onSend(bytes)
     return { kind: 'sent' }
   }
 
@@ -280,6 +281,31 @@ describe('connections that close', () => {
     only().break(closed)
     world.refusals.push({ kind: 'failure', reason: 'refused', detail: 'no' })
     expect(await connection.exchange(update)).toMatchObject({ reason: 'refused' })
+  })
+
+  test('at once, before anything could be sent: given up', async () => {
+    const connection = dns()
+    const outcome = connection.exchange(update)
+    only().broken = closed
+    expect(await outcome).toMatchObject({ reason: 'closed', detail: expect.stringContaining('not sent') })
+    expect(world.connections).toHaveLength(1)
+  })
+
+  test('while one message is out and another still waits to be sent: the first is lost, the second goes out', async () => {
+    const connection = dns()
+    const first = connection.exchange(update)
+    await world.settle()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    only().hold = promise
+    const second = connection.exchange(query('a.'))
+    await world.settle()
+    only().break(closed)
+    expect(await first).toMatchObject({ reason: 'closed', detail: expect.stringContaining('unknown') })
+    resolve()
+    await world.settle()
+    expect(world.connections.map(({ sent }) => sent.length)).toEqual([1, 1])
+    world.connections[1]?.deliver(replyTo(world.connections[1].sent[0]))
+    expect(rcodeOf(await second)).toBe(0)
   })
 
   test('after sending: never sent again, the outcome is unknown', async () => {

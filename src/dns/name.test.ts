@@ -61,6 +61,7 @@ test('a relative name stands below the origin, an absolute one does not', () => 
 
 test('folding touches ASCII letters only, and no length octets', () => {
   expect(fold(`\x03${'W\xc0Z'}\0` as WireName)).toBe('\x03w\xc0z\0')
+  for (const edge of ['@', 'A', 'Z', '[']) expect(fold(`\x01${edge}\0` as WireName)).toBe(`\x01${edge.toLowerCase()}\0`)
   fc.assert(
     fc.property(anyName, (any) => {
       const folded = fold(any)

@@ -256,6 +256,7 @@ test('the secret is in nothing that a key can be turned into', () => {
   for (const text of [secret.toString(), secret.toString('base64'), secret.toString('hex'), [...secret].join(',')]) {
     for (const output of shown) expect(output).not.toContain(text)
   }
+  expect({ ...key }).toEqual({ name: key.name, algorithm: key.algorithm })
   expect(inspect({ key })).toContain('[secret]')
   expect(() => new TsigKey({ name: key.name, algorithm: 'hmac-sha256', secret: new Uint8Array() })).toThrow('secret')
 })
