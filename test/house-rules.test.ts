@@ -31,8 +31,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Single edges beyond the table, each with its reason. */
-const alsoAllowed: readonly { readonly from: RegExp; readonly to: string; readonly because: string }[] = [
-  { from: /^src\/enact\//, to: 'src/providers/provider.ts', because: 'the port that enactors write through' },
+const alsoAllowed: readonly { readonly from: RegExp; readonly to: RegExp; readonly because: string }[] = [
+  { from: /^src\/enact\//, to: /^src\/providers\/provider\.ts$/, because: 'the port that enactors write through' },
+  {
+    from: /^src\/plan\//,
+    to: /^src\/health\/(?:detector|balance|velocity)\.ts$/,
+    because: 'judging health is part of deciding; these are pure',
+  },
 ]
 
 /**
@@ -41,7 +46,10 @@ const alsoAllowed: readonly { readonly from: RegExp; readonly to: string; readon
  */
 const actors: readonly { readonly files: RegExp; readonly because: string }[] = [
   { files: /^src\/world\/node\.ts$/, because: 'it is the real World' },
-  { files: /^src\/store\/(?:lmdb|wake|group-commit)\.ts$/, because: 'the embedded store is files and their locks' },
+  {
+    files: /^src\/store\/(?:lmdb|wake|group-commit|data-file)\.ts$/,
+    because: 'the embedded store is files and their locks',
+  },
   { files: /^src\/config\/(?:files|secrets|source)\.ts$/, because: 'reads the configuration and the keys' },
   { files: /^src\/cli\//, because: 'starts programs, talks to a terminal' },
   { files: /^src\/telemetry\//, because: 'writes logs, listens for scrapes' },
@@ -58,7 +66,8 @@ const harmless: Readonly<Record<string, readonly string[]>> = {
 const ambient =
   /\b(?:Date\.now|Math\.random|performance\.now|setTimeout|setInterval|setImmediate|queueMicrotask|fetch|randomBytes|randomUUID|getRandomValues|hrtime)\b(?=\s*[.(])|\bnew Date\(\s*\)|\bprocess\.(?:env|exit|on|kill|hrtime|nextTick)\b/g
 
-const linesMax = 500
+/** A test file may be a long list of cases. */
+const linesMax = { production: 500, test: 800 }
 
 const isThere = (path: string) => existsSync(join(root, path))
 const isTest = (path: string) => path.endsWith('.test.ts')
@@ -92,9 +101,11 @@ describe('the tree', () => {
     expect(cycleIn(source)).toBeUndefined()
   })
 
-  test(`has no file over ${linesMax} lines`, () => {
-    const long = source.map(({ path, text }) => ({ path, lines: text.split('\n').length }))
-    expect(long.filter(({ lines }) => lines > linesMax)).toEqual([])
+  test('has no long file', () => {
+    const long = source
+      .map(({ path, text }) => ({ path, lines: text.split('\n').length }))
+      .filter(({ path, lines }) => lines > (isTest(path) ? linesMax.test : linesMax.production))
+    expect(long).toEqual([])
   })
 
   test('keeps no notes to self', () => {
@@ -256,7 +267,7 @@ function isAllowed(from: string, to: string): boolean {
   if (!to.startsWith('src/') || isTest(to)) return false
   const folders = mayImport[folderOf(from)] ?? []
   if (folderOf(from) === folderOf(to) || folders.includes('*') || folders.includes(folderOf(to))) return true
-  return alsoAllowed.some((edge) => edge.from.test(from) && edge.to === to)
+  return alsoAllowed.some((edge) => edge.from.test(from) && edge.to.test(to))
 }
 
 const allowedText = (path: string) => (mayImport[folderOf(path)] ?? ['nothing: give it a line in the table']).join(', ')
