@@ -38,6 +38,8 @@ export interface DraftEndpoint {
 export interface Draft {
   readonly owner: string
   readonly zones: ReadonlyMap<Name, DraftZone>
+  /** Also those of zones that are not whole. */
+  readonly zoneNames: ReadonlySet<Name>
   readonly keys: ReadonlyMap<Name, Path>
   readonly pools: ReadonlyMap<string, DraftPool>
   readonly endpoints: ReadonlyMap<Name, DraftEndpoint>
@@ -69,6 +71,9 @@ class DraftMaker {
   readonly #shape: FileShape
   readonly #broken: Record<keyof Broken, Set<string> | 'all'>
   readonly #zones = new Map<Name, DraftZone>()
+  /** Those of `#zones`, and of entries that are not whole. */
+  readonly #zoneNames = new Set<Name>()
+  readonly #poolSources = new Map<string, EndpointSource>()
 
   constructor(shape: FileShape, broken: Broken) {
     this.#shape = shape
@@ -95,11 +100,13 @@ class DraftMaker {
     for (const [name, shape] of Object.entries(this.#shape.endpoints))
       this.#addEndpoint(endpoints, { name, shape, where: ['endpoints', name] })
     for (const input of bulk) this.#addEndpoint(endpoints, input)
+    this.#checkStore()
     const addresses = (value: string | readonly string[], path: Path) =>
       listed(value).flatMap(([text, step]) => this.#address(text, [...path, ...step]) ?? [])
     return {
       owner,
       zones: this.#zones,
+      zoneNames: this.#zoneNames,
       keys,
       pools,
       endpoints,
@@ -129,6 +136,10 @@ class DraftMaker {
   }
 
   #readZones(): void {
+    for (const text of this.#broken.zones === 'all' ? [] : this.#broken.zones) {
+      const name = parseName(text)
+      if (!isProblem(name)) this.#zoneNames.add(name)
+    }
     for (const text of Object.keys(this.#shape.zones)) {
       const path: Path = ['zones', text]
       const name = this.#name(text, path, true)
@@ -147,6 +158,7 @@ class DraftMaker {
         )
         continue
       }
+      this.#zoneNames.add(name)
       this.#zones.set(name, { name, path, shape: this.#shape.zones[text] as ZoneShape, rfc2136: null, key: undefined })
     }
     for (const [name, zone] of this.#zones) {
@@ -184,9 +196,19 @@ class DraftMaker {
     return undefined
   }
 
+  /** The store is a folder; an address is told apart, because by a managed name it would be a circular bootstrap. */
+  #checkStore(): void {
+    const [, host] = /^[a-z][a-z0-9+.-]*:\/\/(\[[^\]]*\]|[^/:]*)/i.exec(this.#shape.store ?? '') ?? []
+    if (host === undefined) return
+    const name = parseName(host)
+    if (!isProblem(name) && zoneOf(name, this.#zoneNames) !== undefined)
+      this.#refuseName(host, ['store'], 'a folder on this machine')
+    else this.#report(['store'], 'a folder on this machine', `an address at ${quoted(host)}`, 'name a folder')
+  }
+
   #refuseName(host: string, where: Path | Place, expected: string): void {
     const name = parseName(host)
-    const zone = isProblem(name) ? undefined : zoneOf(name, this.#zones)
+    const zone = isProblem(name) ? undefined : zoneOf(name, this.#zoneNames)
     if (zone === undefined)
       this.#report(
         where,
@@ -294,14 +316,14 @@ class DraftMaker {
       )
       return
     }
-    const zone = zoneOf(name, this.#zones)
+    const zone = zoneOf(name, this.#zoneNames)
     if (zone === undefined) {
       this.#leaveOut('endpoints', name)
-      const zones = [...this.#zones.keys()].slice(0, 5).map(display).join(', ')
-      if (this.#broken.zones !== 'all' && ![...this.#broken.zones].some((broken) => isBelow(text, broken)))
+      const zones = [...this.#zoneNames].slice(0, 5).map(display).join(', ')
+      if (this.#broken.zones !== 'all')
         this.#report(
           where,
-          `a name in one of the zones: ${zones}`,
+          zones === '' ? 'a name in a zone of this file' : `a name in one of the zones: ${zones}`,
           `${quoted(text)}, outside of every zone`,
           'correct the name, or add its zone',
           true,
@@ -315,6 +337,15 @@ class DraftMaker {
     endpoints.set(name, { endpoint: { name, zone, ttl: shape.ttl, from, adopt: shape.adopt }, where })
   }
 
+  /** One object for all endpoints of a pool: there may be a million. */
+  #poolSource(pool: string): EndpointSource {
+    const known = this.#poolSources.get(pool)
+    if (known !== undefined) return known
+    const source: EndpointSource = { kind: 'pool', pool }
+    this.#poolSources.set(pool, source)
+    return source
+  }
+
   #readSource(shape: EndpointShape, where: Path | Place): EndpointSource | undefined {
     const { pool, alias, addresses } = shape
     const at = (...rest: Path) => (isPath(where) ? [...where, ...rest] : where)
@@ -324,7 +355,7 @@ class DraftMaker {
       this.#report(where, 'exactly one of pool, alias and addresses', found, 'say where its answer comes from, once')
       return undefined
     }
-    if (pool !== undefined) return { kind: 'pool', pool }
+    if (pool !== undefined) return this.#poolSource(pool)
     if (alias !== undefined) {
       const of = this.#name(alias, at('alias'), false)
       return of === undefined ? undefined : { kind: 'alias', of }
@@ -369,5 +400,3 @@ export function listed<Item>(value: Item | readonly Item[]): readonly (readonly 
 }
 
 const copied = (names: ReadonlySet<string> | 'all') => (names === 'all' ? names : new Set(names))
-
-const isBelow = (text: string, zone: string) => `.${text.toLowerCase()}`.endsWith(`.${zone.toLowerCase()}`)

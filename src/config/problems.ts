@@ -91,7 +91,7 @@ export function quoted(text: string): string {
 /** The nearest of `known` to a misspelt word, if it is near enough to be meant. */
 export function didYouMean(word: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
-  let least = Math.max(1, Math.floor(word.length / 3)) + 1
+  let least = Math.max(1, Math.floor(word.length / 4)) + 1
   let looked = 0
   for (const candidate of known) {
     if (++looked > 10_000) break

@@ -2,7 +2,7 @@
  * What the parts of a configuration must be to each other. Pure: a draft goes in, findings come out,
  * every one of them.
  */
-import type { Name } from '../model/name.ts'
+import { type Name, zoneOf } from '../model/name.ts'
 import { type Draft, type DraftEndpoint, type DraftPool, display } from './draft.ts'
 import { didYouMean, type Finding, type Path, type Place, quoted } from './problems.ts'
 import { addressText, isLoopback } from './units.ts'
@@ -90,7 +90,7 @@ function* endpointFindings(draft: Draft): Generator<Finding> {
 function* aliasFindings(draft: Draft, { where }: DraftEndpoint, of: Name): Generator<Finding> {
   if (draft.endpoints.has(of) || has(draft.broken.endpoints, of) || draft.broken.zones === 'all') return
   const at = below(where, 'alias')
-  const inside = [...draft.zones.keys()].some((zone) => of === zone || of.endsWith(`.${zone}`))
+  const inside = zoneOf(of, draft.zoneNames) !== undefined
   const known = function* () {
     for (const name of draft.endpoints.keys()) yield display(name)
   }
@@ -254,7 +254,7 @@ function* zoneFindings(draft: Draft): Generator<Finding> {
           'none',
           'add server: {}, or name your own server: authority: { rfc2136: ADDRESS }',
         ],
-        shape.authority === undefined,
+        true,
       )
     if (rfc2136 !== null)
       for (const field of ['soa', 'ns', 'records'] as const)

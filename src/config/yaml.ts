@@ -33,6 +33,7 @@ export interface YamlText {
 /** Values that aliases may add to those written down. */
 const aliasedAtMost = 1_000_000
 const depthAtMost = 100
+const plainTag = /^tag:yaml\.org,2002:(?:str|int|float|bool|null|map|seq)$/
 
 export function readYaml(file: string, text: string): YamlText | readonly ConfigProblem[] {
   const lines = new LineCounter()
@@ -128,6 +129,10 @@ class Reader {
     this.#size++
     if (node === null) return null
     if (isAlias(node)) return this.#readAlias(node, path)
+    if (node.tag !== undefined && !plainTag.test(node.tag)) {
+      this.#fail(node, path, `the tag ${quoted(node.tag)}`, 'a value without a tag', 'remove the tag')
+      return null
+    }
     if (isScalar(node)) return node.value
     if (path.length > depthAtMost) {
       this.#fail(node, path, 'more', `at most ${depthAtMost} levels of nesting`, 'flatten it')
@@ -243,17 +248,18 @@ class Reader {
     this.#report(node.range?.[0] ?? 0, path, found, todo, expected, true)
   }
 
+  /** Where a key that is looked for is not there, the key of the table that should have it. */
   offsetOf(root: unknown, path: Path, part: 'key' | 'value'): number | undefined {
-    let offset: number | undefined
+    let found: Spot | undefined
     let value = root
-    for (const [index, step] of path.entries()) {
+    for (const step of path) {
       const node = typeof value === 'object' && value !== null ? this.#nodes.get(value) : undefined
       const spot = node === undefined ? undefined : this.#spotsOf(node).get(String(step))
-      if (spot === undefined) return offset
-      offset = index === path.length - 1 && part === 'key' ? spot.key : spot.value
+      if (spot === undefined) break
+      found = spot
       value = (value as Record<string, unknown>)[String(step)]
     }
-    return offset
+    return found?.[part]
   }
 
   #spotsOf(node: Node): Map<string, Spot> {
