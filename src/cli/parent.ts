@@ -1,0 +1,26 @@
+/** How a program that `run` runs speaks with the `up` that started it, if one did. */
+import type { Problem } from '../base/problem.ts'
+import type { Level } from '../telemetry/level.ts'
+import type { Address } from '../world/world.ts'
+import { exit } from './exit.ts'
+
+export interface RunOptions {
+  readonly id: string
+  readonly http: Address | null
+  readonly log: Level
+}
+
+/** A role leaves when `up` is gone. The DNS server stays: nobody's death may take DNS away. */
+export function followParent(role: string): void {
+  if (process.send === undefined) return
+  if (role === 'server') {
+    process.on('disconnect', () => {})
+    process.channel?.unref()
+  } else process.on('disconnect', () => process.exit(exit.ok))
+}
+
+type Message = { readonly ready: true; readonly http: string | null } | { readonly problem: Problem }
+
+export function tellParent(message: Message): void {
+  if (process.connected) process.send?.(message, undefined, undefined, () => {})
+}

@@ -1,0 +1,89 @@
+/** Wires the built-in DNS server: from its settings alone, without a store, so that it starts whatever else is broken. */
+import { isProblem } from '../base/problem.ts'
+import { startServer } from '../serve/server.ts'
+import { serveTelemetry } from '../telemetry/http.ts'
+import { openLog } from '../telemetry/log.ts'
+import { metricsOf } from '../telemetry/metrics.ts'
+import type { TraceEvent } from '../world/world.ts'
+import type { Cli } from './cli.ts'
+import { exit } from './exit.ts'
+import { CliFailure, fail } from './io.ts'
+import { type RunOptions, tellParent } from './parent.ts'
+import { removeRecord, startMarkOf, writeRecord } from './processes.ts'
+import { serverFingerprint } from './programs.ts'
+import { serverRecordPath } from './server-health.ts'
+import { openConfig } from './session.ts'
+import { version } from './version.ts'
+
+export async function runServer(cli: Cli, path: string, options: RunOptions): Promise<never> {
+  const config = openConfig(cli, path, { secrets: true })
+  const { server: settings } = config
+  if (settings === null)
+    fail(
+      exit.config,
+      path,
+      'a "server" section',
+      'none',
+      'add one, or leave the built-in server out and run the other roles only',
+    )
+  for (const { key, file } of config.generate)
+    fail(
+      exit.config,
+      file,
+      `the secret of the key ${key}`,
+      'no such file',
+      'run "holdfast up" once, which makes it, or write it yourself',
+    )
+
+  const log = openLog(options.id, options.log)
+  const metrics = metricsOf({ program: options.id, role: 'server', version })
+  const trace = (event: TraceEvent) => {
+    metrics.event(event)
+    log.event(event)
+  }
+  const server = await startServer(settings, trace)
+  if (isProblem(server)) throw new CliFailure(exit.unreachable, [server])
+
+  const started = Date.now()
+  const address = options.http ?? config.serverHttp
+  const http =
+    address === null
+      ? null
+      : await serveTelemetry(address, {
+          metrics: () => metrics.page(),
+          health: () => ({
+            ok: true,
+            role: 'server',
+            id: options.id,
+            pid: process.pid,
+            version,
+            state: config.state,
+            started: new Date(started).toISOString(),
+          }),
+          ready: async () => ({ ok: true }),
+        })
+  if (isProblem(http)) {
+    await server.close()
+    throw new CliFailure(exit.unreachable, [http])
+  }
+  const url = http?.url ?? null
+  const record = serverRecordPath(config)
+  writeRecord(record, {
+    name: 'server',
+    pid: process.pid,
+    mark: startMarkOf(process.pid) ?? '',
+    fingerprint: serverFingerprint(config),
+    http: url,
+    started,
+  })
+  trace({ event: 'program.started', role: 'server', version, node: process.version, pid: process.pid, http: url ?? '' })
+  tellParent({ ready: true, http: url })
+  return await new Promise<never>(() => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const)
+      process.once(signal, () => {
+        trace({ event: 'program.stopped', why: signal })
+        removeRecord(record)
+        void server.close().finally(() => process.exit(exit.ok))
+      })
+  })
+}

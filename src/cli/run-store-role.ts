@@ -1,0 +1,148 @@
+/** Wires a role that works on the store: planner (with the sweep), enactor, prober. */
+import { isProblem } from '../base/problem.ts'
+import { type Config, loadConfig } from '../config/config.ts'
+import { policySourceOf } from '../config/source.ts'
+import { addressText } from '../config/units.ts'
+import { enactor } from '../enact/enactor.ts'
+import { sweeper } from '../enact/sweep.ts'
+import { prober } from '../health/prober.ts'
+import { keys } from '../model/keys.ts'
+import type { Policy, Zone } from '../model/policy.ts'
+import { planner } from '../plan/planner.ts'
+import type { Provider } from '../providers/provider.ts'
+import { rfc2136Provider } from '../providers/rfc2136/rfc2136.ts'
+import { openLmdbStore } from '../store/lmdb.ts'
+import { type Store, StoreOutage } from '../store/store.ts'
+import { type Health, serveTelemetry } from '../telemetry/http.ts'
+import { openLog } from '../telemetry/log.ts'
+import { metricsOf } from '../telemetry/metrics.ts'
+import { planMetrics, publishedMetrics } from '../telemetry/store-metrics.ts'
+import { nodeWorld } from '../world/node.ts'
+import type { World } from '../world/world.ts'
+import type { Cli } from './cli.ts'
+import { staleMs } from './effect.ts'
+import { exit } from './exit.ts'
+import { CliFailure } from './io.ts'
+import { type RunOptions, tellParent } from './parent.ts'
+import { openConfig } from './session.ts'
+import { agoText } from './text.ts'
+import { version } from './version.ts'
+
+export type StoreRole = 'planner' | 'enactor' | 'prober'
+
+/** Never returns: the process ends when it is told to, or by a bug. */
+export async function runStoreRole(cli: Cli, path: string, role: StoreRole, options: RunOptions): Promise<never> {
+  const config = openConfig(cli, path, { secrets: role === 'enactor' })
+  const opened = await openLmdbStore({ path: config.store.path })
+  if (isProblem(opened)) throw new CliFailure(exit.unreachable, [opened])
+  const log = openLog(options.id, options.log)
+  const metrics = metricsOf({ program: options.id, role, version })
+  const world = nodeWorld({
+    id: options.id,
+    onTrace(event) {
+      metrics.event(event)
+      log.event(event)
+    },
+  })
+  const source = policySourceOf(config.path, cli.io.env)
+  const policy = (): Policy | null => config.policy
+  const refresh =
+    role === 'planner'
+      ? planMetrics(metrics, opened)
+      : role === 'enactor'
+        ? publishedMetrics(metrics, opened, options.id, policy)
+        : async () => {}
+  const http =
+    options.http === null
+      ? null
+      : await serveTelemetry(options.http, {
+          async metrics() {
+            await refresh()
+            return await metrics.page()
+          },
+          health: () => ({ ok: true, role, id: options.id, pid: process.pid, version }),
+          ready: () => readiness(opened, role, options.id),
+        })
+  if (isProblem(http)) throw new CliFailure(exit.unreachable, [http])
+  const url = http?.url ?? null
+  const store = withHttp(opened, keys.status.key(role, options.id), url)
+  world.trace({ event: 'program.started', role, version, node: process.version, pid: process.pid, http: url ?? '' })
+  tellParent({ ready: true, http: url })
+  stopOnSignal(world)
+  if (role === 'prober') return await prober(world, { store, policy: source })
+  if (role === 'enactor')
+    return await enactor(world, { store, policy: source, provider: providers(world, cli, config) })
+  return await Promise.race([planner(world, { store, policy: source }), sweeper(world, { store, policy: source })])
+}
+
+/** Stopping is crashing: there is one way to recover, and each restart exercises it. */
+function stopOnSignal(world: World): void {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.on(signal, () => {
+      world.trace({ event: 'program.stopped', why: signal })
+      process.exit(exit.ok)
+    })
+}
+
+/** The role's own report in the store says that it works: its loop runs, and the store takes what it writes. */
+async function readiness(store: Store, role: StoreRole, id: string): Promise<Health> {
+  try {
+    const entry = await store.get(keys.status.key(role, id))
+    const status = entry === undefined ? undefined : keys.status.decode(entry.value)
+    const now = Date.now()
+    if (status === undefined || status.pid !== process.pid)
+      return { ok: false, why: 'has not reported to the store yet' }
+    if (now - status.at > staleMs) return { ok: false, why: `last reported to the store ${agoText(status.at, now)}` }
+    return { ok: true, why: status.note }
+  } catch (error) {
+    if (error instanceof StoreOutage) return { ok: false, why: error.message }
+    throw error
+  }
+}
+
+/** Writes where this program's metrics are into the report that the role itself writes. */
+function withHttp(store: Store, statusKey: string, http: string | null): Store {
+  return {
+    get: (key) => store.get(key),
+    range: (prefix, options) => store.range(prefix, options),
+    watch: (prefix, after, timeoutMs) => store.watch(prefix, after, timeoutMs),
+    close: () => store.close(),
+    commit(compares, writes) {
+      const filled = writes.map((write) => {
+        if (write.kind !== 'put' || write.key !== statusKey) return write
+        const status = keys.status.decode(write.value)
+        return status === undefined ? write : { ...write, value: keys.status.encode({ ...status, http }) }
+      })
+      return store.commit(compares, filled)
+    },
+  }
+}
+
+/** One connection to an authority for each key. A key that came into the configuration later is read then. */
+function providers(world: World, cli: Cli, config: Config): (zone: Zone) => Provider {
+  const known = new Map<string, Provider>()
+  let keysNow = config.keys
+  return (zone) => {
+    const id = `${addressText(zone.authority.address)} ${zone.key}`
+    const existing = known.get(id)
+    if (existing !== undefined) return existing
+    if (!keysNow.has(zone.key)) {
+      const loaded = loadConfig(config.path, cli.io.env, { secrets: true })
+      if (loaded.kind === 'config') keysNow = loaded.config.keys
+    }
+    const key = keysNow.get(zone.key)
+    if (key === undefined) return noKey(zone)
+    const provider = rfc2136Provider(world, { address: zone.authority.address, key })
+    known.set(id, provider)
+    return provider
+  }
+}
+
+function noKey(zone: Zone): Provider {
+  const reason = `the secret of the key ${zone.key} cannot be read: see "holdfast config check"`
+  return {
+    guarantee: 'atomic-conditional',
+    read: async (_zone, names) => names.map(() => ({ kind: 'outage', reason })),
+    write: async (_zone, changes) => changes.map(() => ({ kind: 'refused', reason })),
+  }
+}

@@ -1,0 +1,35 @@
+/** Opens what a command works on: the configuration and the store. Failures end the command with the right exit code. */
+import type { Command } from 'commander'
+import { isProblem } from '../base/problem.ts'
+import { type Config, loadConfig } from '../config/config.ts'
+import { openLmdbStore } from '../store/lmdb.ts'
+import { type Store, StoreOutage } from '../store/store.ts'
+import { type Cli, configPath } from './cli.ts'
+import { exit } from './exit.ts'
+import { CliFailure } from './io.ts'
+
+/** `secrets`: only for commands that speak to DNS servers with a key. */
+export function openConfig(cli: Cli, command: Command | string, options: { readonly secrets?: boolean } = {}): Config {
+  const path = typeof command === 'string' ? command : configPath(cli, command)
+  const loaded = loadConfig(path, cli.io.env, { secrets: options.secrets === true })
+  if (loaded.kind === 'problems') throw new CliFailure(exit.config, loaded.problems)
+  return loaded.config
+}
+
+/** Runs `work` with the store open; `write: false` opens it so that nothing can be written. */
+export async function withStore<Result>(
+  config: Config,
+  options: { readonly write: boolean },
+  work: (store: Store) => Promise<Result>,
+): Promise<Result> {
+  const store = await openLmdbStore({ path: config.store.path, readOnly: !options.write })
+  if (isProblem(store)) throw new CliFailure(exit.unreachable, [store])
+  try {
+    return await work(store)
+  } catch (error) {
+    if (error instanceof StoreOutage) throw new CliFailure(exit.unreachable, [error.problem])
+    throw error
+  } finally {
+    await store.close()
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Every event that a program traces: how important it is, and what it says to a person. The types make
+ * sure that no event is forgotten here. Pure.
+ */
+import type { AnyEnactEvent } from '../enact/events.ts'
+import type { AnyHealthEvent } from '../health/events.ts'
+import type { PlanEvent } from '../plan/events.ts'
+import type { TraceEvent } from '../world/world.ts'
+import type { Level } from './level.ts'
+import type { CliEvent } from './program-events.ts'
+
+export type AnyEvent = AnyEnactEvent | AnyHealthEvent | PlanEvent | CliEvent
+
+interface Telling<Event> {
+  readonly level: Level
+  say(event: Event): string
+}
+
+const n = (value: number, one: string, many = `${one}s`) => `${value} ${value === 1 ? one : many}`
+const name = (text: string) => text.replace(/\.$/, '')
+
+const percent = (share: number) => `${Math.round(share * 100)} %`
+
+const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
+  'program.started': {
+    level: 'info',
+    say: (e) => `${e.role} ${e.version} started${e.http === '' ? '' : `, ${e.http}`}`,
+  },
+  'program.stopped': { level: 'info', say: (e) => `stopped: ${e.why}` },
+  'program.failed': { level: 'error', say: (e) => `failed: ${e.reason}` },
+
+  'plan.published': {
+    level: 'info',
+    say: (e) =>
+      `generation ${e.generation} published: ${e.changed} changed, ${e.added} new, ${e.retired} retired${e.capacityRemoved > 0 ? `, ${percent(e.capacityRemoved)} of a pool leaves` : ''}`,
+  },
+  'plan.pool-weighed': {
+    level: 'debug',
+    say: (e) => `${e.pool}: ${percent(e.capacity)} of its capacity answers${e.failOpen ? ', fail-open' : ''}`,
+  },
+  'plan.lost': { level: 'debug', say: (e) => `generation ${e.generation} came second, reads again` },
+  'plan.check-failed': {
+    level: 'error',
+    say: (e) =>
+      `generation ${e.generation} is not published: rule ${e.rule}, ${e.at}: expected ${e.expected}, found ${e.found}`,
+  },
+  'plan.held': { level: 'info', say: (e) => `nothing is published: ${e.reason}` },
+  'plan.policy-taken': {
+    level: 'info',
+    say: (e) => `the configuration is in use: ${n(e.endpoints, 'name')}, ${n(e.pools, 'pool')}`,
+  },
+  'plan.policy-refused': {
+    level: 'warn',
+    say: (e) =>
+      `the configuration cannot be used, the last good one goes on: ${e.first}${e.problems > 1 ? ` (and ${e.problems - 1} more)` : ''}`,
+  },
+  'plan.stood-by': { level: 'info', say: (e) => `stands by: ${e.reason}` },
+  'plan.damage-found': { level: 'warn', say: (e) => `generation ${e.generation} is damaged in the store: ${e.what}` },
+  'plan.override-ended': { level: 'info', say: (e) => `${e.subject.replace('/', ' ')} ended: ${e.because}` },
+  'plan.document-refused': { level: 'warn', say: (e) => `${e.key} in the store is damaged: ${e.what}` },
+  'plan.store-failed': { level: 'warn', say: (e) => `the store cannot be used: ${e.reason}` },
+
+  'enact.claimed': { level: 'debug', say: (e) => `works on generation ${e.generation}` },
+  'enact.applied': { level: 'info', say: (e) => `${name(e.name)} answers generation ${e.generation} (${e.why})` },
+  'enact.repaired': { level: 'warn', say: (e) => `${name(e.name)} was changed by somebody else: repaired (${e.why})` },
+  'enact.fenced': {
+    level: 'info',
+    say: (e) => `${name(e.name)}: generation ${e.theirs} stands there, ${e.mine} is not written`,
+  },
+  'enact.conflicted': {
+    level: 'debug',
+    say: (e) => `${name(e.name)}: somebody else was faster, read again (${e.reason})`,
+  },
+  'enact.refused': { level: 'warn', say: (e) => `${name(e.name)}: the authority refuses: ${e.reason}` },
+  'enact.unanswered': { level: 'warn', say: (e) => `${name(e.name)}: no answer to a write, read again (${e.reason})` },
+  'enact.unapplied': { level: 'warn', say: (e) => `${name(e.name)}: accepted, but not there when read back` },
+  'enact.blocked': { level: 'warn', say: (e) => `${name(e.name)} is blocked: ${e.why}` },
+  'enact.unblocked': { level: 'info', say: (e) => `${name(e.name)} is no longer blocked` },
+  'enact.outrun': {
+    level: 'warn',
+    say: (e) => `${name(e.name)}: generation ${e.theirs} stands there, the store knows only ${e.mine}`,
+  },
+  'enact.dropped': { level: 'debug', say: (e) => `dropped generation ${e.plan} for a newer one` },
+  'enact.vanished': { level: 'warn', say: (e) => `generation ${e.generation} is not whole in the store: ${e.what}` },
+  'enact.passed': {
+    level: 'debug',
+    say: (e) => `${name(e.zone)}: ${n(e.written, 'name')} written in ${Math.round(e.ms)} ms`,
+  },
+  'enact.completed': { level: 'info', say: (e) => `${name(e.zone)}: generation ${e.plan} is enacted` },
+  'enact.authority_lost': { level: 'warn', say: (e) => `${name(e.zone)}: the authority does not answer: ${e.reason}` },
+  'enact.authority_found': { level: 'info', say: (e) => `${name(e.zone)}: the authority answers` },
+  'enact.store_lost': { level: 'warn', say: (e) => `the store cannot be read: ${e.reason}` },
+  'enact.store_found': { level: 'info', say: () => 'the store is back' },
+  'enact.store_refused': { level: 'warn', say: (e) => `the store refuses a document: ${e.reason}` },
+  'enact.policy_unreadable': {
+    level: 'warn',
+    say: (e) => `the configuration cannot be used, the last good one goes on: ${e.reason}`,
+  },
+
+  'sweep.deleted': { level: 'info', say: (e) => `swept ${n(e.plans, 'old plan')} and ${n(e.shards, 'shard')}` },
+  'sweep.conflicted': { level: 'debug', say: () => 'a new plan came during the sweep: nothing was deleted' },
+  'sweep.failed': { level: 'warn', say: (e) => `the sweep failed: ${e.reason}` },
+
+  'health.probed': { level: 'debug', say: (e) => `${e.pool}: ${e.passed} of ${e.targets} pass` },
+  'health.turned': {
+    level: 'info',
+    say: (e) =>
+      e.result === 'pass' ? `${e.pool}/${e.target} passes again` : `${e.pool}/${e.target} fails: ${e.detail}`,
+  },
+  'health.delayed': { level: 'warn', say: (e) => `${e.pool}: a round began ${Math.round(e.lateMs)} ms late` },
+  'health.overran': {
+    level: 'warn',
+    say: (e) => `${e.pool}: ${n(e.skipped, 'round')} left out, the last took too long`,
+  },
+  'health.blinded': {
+    level: 'warn',
+    say: (e) => `${e.pool}: ${n(e.checks, 'check')} not counted, this program stood still`,
+  },
+  'health.started': { level: 'debug', say: (e) => `${e.pool}: probes ${n(e.targets, 'target')}` },
+  'health.stopped': { level: 'info', say: (e) => `${e.pool}: probed no more` },
+  'health.store_lost': { level: 'warn', say: (e) => `observations cannot be written: ${e.reason}` },
+  'health.store_found': { level: 'info', say: () => 'the store is back' },
+  'health.policy_unreadable': {
+    level: 'warn',
+    say: (e) => `the configuration cannot be used, the last good one goes on: ${e.reason}`,
+  },
+  'health.policy_changed': { level: 'debug', say: (e) => `the configuration is in use: ${n(e.pools, 'pool')}` },
+}
+
+const tellings: ReadonlyMap<string, Telling<never>> = new Map(Object.entries(table))
+
+export const levelOf = (event: TraceEvent): Level => tellings.get(event.event)?.level ?? 'info'
+
+/** One line for people; an event that this version does not know is shown as it is. */
+export function describeEvent(event: TraceEvent): string {
+  const telling = tellings.get(event.event)
+  if (telling !== undefined) return telling.say(event as never)
+  const { event: kind, ...fields } = event
+  return [kind, ...Object.entries(fields).map(([field, value]) => `${field}=${value}`)].join(' ')
+}
+
+/** Shown to people; the rest is in the log file. */
+export const isNotable = (level: Level): boolean => level !== 'debug'

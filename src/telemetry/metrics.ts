@@ -1,0 +1,168 @@
+/** Prometheus metrics of one program, made from its trace events and from nothing else it does. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { TraceEvent } from '../world/world.ts'
+import type { AnyEvent } from './events.ts'
+
+export interface Metrics {
+  event(event: TraceEvent): void
+  /** Prometheus text format. */
+  page(): Promise<string>
+  readonly registry: Registry
+}
+
+export interface MetricsOptions {
+  readonly program: string
+  readonly role: string
+  readonly version: string
+}
+
+/** Makes metrics in one registry, all named `holdfast_...`. */
+export interface Maker {
+  counter(name: string, help: string, labels?: readonly string[]): Counter
+  gauge(name: string, help: string, labels?: readonly string[]): Gauge
+  histogram(name: string, help: string, buckets: readonly number[], labels?: readonly string[]): Histogram
+}
+
+export function makerFor(registry: Registry): Maker {
+  const registers = [registry]
+  return {
+    counter: (name, help, labels = []) =>
+      new Counter({ name: `holdfast_${name}`, help, labelNames: [...labels], registers }),
+    gauge: (name, help, labels = []) =>
+      new Gauge({ name: `holdfast_${name}`, help, labelNames: [...labels], registers }),
+    histogram: (name, help, buckets, labels = []) =>
+      new Histogram({ name: `holdfast_${name}`, help, buckets: [...buckets], labelNames: [...labels], registers }),
+  }
+}
+
+const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+type Handler = (event: AnyEvent) => void
+
+/** By role: what its events count. A role that is not here has only what every program has. */
+const roles: Readonly<Record<string, (make: Maker) => Handler>> = {
+  planner(make) {
+    const published = make.counter('plans_published_total', 'Plans that this planner published.')
+    const lost = make.counter('plans_lost_total', 'Plans that another planner was faster with.')
+    const refused = make.counter('plans_refused_total', 'Plans that the check refused, by rule.', ['rule'])
+    const changed = make.counter('plan_names_changed_total', 'Names that published plans changed, added or retired.')
+    const pass = make.histogram('plan_seconds', 'From reading the inputs to the acknowledged plan.', secondsBuckets)
+    const swept = make.counter('plans_swept_total', 'Old plans deleted from the store.')
+    return (event) => {
+      switch (event.event) {
+        case 'plan.published':
+          published.inc()
+          changed.inc(event.changed + event.added + event.retired)
+          return pass.observe(event.ms / 1000)
+        case 'plan.lost':
+          return lost.inc()
+        case 'plan.check-failed':
+          return refused.inc({ rule: event.rule })
+        case 'sweep.deleted':
+          return swept.inc(event.plans)
+        default:
+      }
+    }
+  },
+  enactor(make) {
+    const written = make.counter('writes_total', 'Endpoints written and read back.', ['zone', 'why'])
+    const repaired = make.counter('repairs_total', 'Endpoints put right after somebody else changed them.', [
+      'zone',
+      'why',
+    ])
+    const conflicts = make.counter('conflicts_total', 'Writes whose condition no longer held: nothing was changed.', [
+      'zone',
+    ])
+    const fenced = make.counter('fence_refusals_total', 'Writes held back because a newer generation stood there.', [
+      'zone',
+    ])
+    const refused = make.counter('authority_refusals_total', 'Writes that the authority refused.', ['zone'])
+    const unanswered = make.counter('unanswered_total', 'Writes without an answer: their outcome was read back.', [
+      'zone',
+    ])
+    const blocked = make.gauge('blocked_names', 'Names that this enactor cannot write.')
+    const completed = make.gauge('enacted_generation', 'The plan that the whole zone was last seen published in.', [
+      'zone',
+    ])
+    const authority = make.gauge('authority_up', 'Whether the authority of the zone answers.', ['zone'])
+    const pass = make.histogram('pass_seconds', 'One pass over a zone in which something was done.', secondsBuckets, [
+      'zone',
+    ])
+    return (event) => {
+      switch (event.event) {
+        case 'enact.applied':
+          return written.inc({ zone: event.zone, why: event.why })
+        case 'enact.repaired':
+          return repaired.inc({ zone: event.zone, why: event.why })
+        case 'enact.conflicted':
+          return conflicts.inc({ zone: event.zone })
+        case 'enact.fenced':
+          return fenced.inc({ zone: event.zone })
+        case 'enact.refused':
+          return refused.inc({ zone: event.zone })
+        case 'enact.unanswered':
+          return unanswered.inc({ zone: event.zone })
+        case 'enact.blocked':
+          return blocked.inc()
+        case 'enact.unblocked':
+          return blocked.dec()
+        case 'enact.completed':
+          authority.set({ zone: event.zone }, 1)
+          return completed.set({ zone: event.zone }, event.plan)
+        case 'enact.authority_lost':
+          return authority.set({ zone: event.zone }, 0)
+        case 'enact.authority_found':
+          return authority.set({ zone: event.zone }, 1)
+        case 'enact.passed':
+          return pass.observe({ zone: event.zone }, event.ms / 1000)
+        default:
+      }
+    }
+  },
+  prober(make) {
+    const round = make.histogram('probe_round_seconds', 'One round of checks over a pool.', secondsBuckets, ['pool'])
+    const checks = make.counter('checks_total', 'Checks by result.', ['pool', 'result'])
+    const turns = make.counter('check_turns_total', 'Checks that came out differently from the one before.', ['pool'])
+    const held = make.counter('probe_rounds_late_total', 'Rounds that began late, were left out, or did not count.', [
+      'pool',
+    ])
+    return (event) => {
+      switch (event.event) {
+        case 'health.probed':
+          round.observe({ pool: event.pool }, event.ms / 1000)
+          checks.inc({ pool: event.pool, result: 'pass' }, event.passed)
+          return checks.inc({ pool: event.pool, result: 'fail' }, event.failed)
+        case 'health.turned':
+          return turns.inc({ pool: event.pool })
+        case 'health.delayed':
+        case 'health.blinded':
+          return held.inc({ pool: event.pool })
+        case 'health.overran':
+          return held.inc({ pool: event.pool }, event.skipped)
+        default:
+      }
+    }
+  },
+}
+
+export function metricsOf({ program, role, version }: MetricsOptions): Metrics {
+  const registry = new Registry()
+  registry.setDefaultLabels({ program, role })
+  collectDefaultMetrics({ register: registry })
+  const make = makerFor(registry)
+  make.gauge('build_info', 'Always 1; the version is the label.', ['version']).set({ version }, 1)
+  const events = make.counter('events_total', 'What happened, by kind of event.', ['event'])
+  const store = role === 'server' ? null : make.gauge('store_up', 'Whether this program can use the store.')
+  store?.set(1)
+  const handle = roles[role]?.(make)
+  return {
+    registry,
+    event(traced) {
+      events.inc({ event: traced.event })
+      if (/\.store(?:_lost|-failed)$/.test(traced.event)) store?.set(0)
+      else if (/\.store_found$|^plan\.(?:published|held)$/.test(traced.event)) store?.set(1)
+      handle?.(traced as AnyEvent)
+    },
+    page: () => registry.metrics(),
+  }
+}
