@@ -165,6 +165,7 @@ describe('the reader of modules sees', () => {
     ])
     expect(found[0]).toMatchObject({ target: 'src/plan/b.ts', typeOnly: false, names: ['A', 'b'] })
     expect(found[1]).toMatchObject({ target: 'src/world/world.ts', typeOnly: true })
+    expect(found.map(({ lazy }) => lazy)).toEqual([false, false, false, true, false, true])
     expect(isAllowed('src/plan/a.ts', 'src/enact/fence.ts')).toBe(false)
     expect(isAllowed('src/watch/a.ts', 'src/model/name.ts')).toBe(false)
     expect(isAllowed('src/plan/a.ts', 'lab/world.ts')).toBe(false)

@@ -10,6 +10,8 @@ export interface Import {
   /** Path from the root of the repository, or undefined for a package or a `node:` module. */
   readonly target: string | undefined
   readonly typeOnly: boolean
+  /** `import('...')`: when it is needed, not when the module is loaded. */
+  readonly lazy: boolean
   /** What is taken from it by name; empty for a default, a namespace or an effect. */
   readonly names: readonly string[]
   readonly line: number
@@ -53,6 +55,7 @@ export function importsOf(path: string, text: string): readonly Import[] {
       specifier,
       target,
       typeOnly: /^\s*type\b/.test(clause) || (items.length > 0 && items.every((item) => item.startsWith('type '))),
+      lazy: /\($/.test(match[0].trimEnd()),
       names: items.map((item) => item.replace(/^type /, '').replace(/ as .*$/, '')),
       line: lineOf(text, match.index),
     })
@@ -135,15 +138,15 @@ function startsRegex(out: readonly string[], at: number): boolean {
   return word !== undefined && ['return', 'typeof', 'case', 'in', 'of', 'void', 'yield', 'await'].includes(word)
 }
 
-/** A way round through the graph of what modules need from each other to run, or undefined. */
+/** A way round through the graph of what modules need from each other to be loaded, or undefined. */
 export function cycleIn(modules: readonly Module[]): readonly string[] | undefined {
   const byPath = new Map(modules.map((module) => [module.path, module]))
   const done = new Set<string>()
   const visit = (path: string, way: readonly string[]): readonly string[] | undefined => {
     if (way.includes(path)) return [...way.slice(way.indexOf(path)), path]
     if (done.has(path)) return undefined
-    for (const { target, typeOnly } of byPath.get(path)?.imports ?? []) {
-      const cycle = target === undefined || typeOnly ? undefined : visit(target, [...way, path])
+    for (const { target, typeOnly, lazy } of byPath.get(path)?.imports ?? []) {
+      const cycle = target === undefined || typeOnly || lazy ? undefined : visit(target, [...way, path])
       if (cycle !== undefined) return cycle
     }
     done.add(path)
