@@ -1,8 +1,13 @@
 /**
- * Some endpoints of one zone, brought to what the plan says: read, fence, write if what was read is
- * still there, read back. The reading back is the reading of the next round, so success is never
- * taken from an answer code, and an unanswered write needs no rule of its own: the next reading shows
+ * Some endpoints of one zone, brought to what the plan says: look, fence, write if what was seen is
+ * still there, look again. The looking again is the looking of the next round, so success is never
+ * taken from an answer code, and an unanswered write needs no rule of its own: the next look shows
  * our marker (done), a newer one (superseded), or neither (again).
+ *
+ * Looking is done as cheaply as the authority allows: it confirms many names at once that already
+ * stand as wanted; a name that was seen in the plan before is assumed to stand as that plan had it,
+ * since the write is conditional on exactly that, fenced on exactly that, and turned down otherwise;
+ * only the others are read.
  */
 import { assert } from '../base/assert.ts'
 import type { Generation } from '../model/generation.ts'
@@ -13,7 +18,7 @@ import type { Zone } from '../model/policy.ts'
 import type { Change, Provider, Published, Reading, WriteOutcome } from '../providers/provider.ts'
 import type { World } from '../world/world.ts'
 import { trace } from './events.ts'
-import { fence } from './fence.ts'
+import { fence, publishedAs } from './fence.ts'
 
 export type Target =
   | { readonly kind: 'stands' }
@@ -35,6 +40,10 @@ export interface BatchPorts {
   isNewest(): Promise<boolean>
   /** Whether an alias may be pointed there. @throws StoreOutage */
   target(name: Name): Promise<Target>
+  /** What stands there if nobody touched it since it was seen; null if that is not known. */
+  before?(entry: PlanEntry): Published | null
+  /** Read everything, times to live too, which confirming does not compare. */
+  readonly exact?: boolean
 }
 
 /** How an endpoint was left. */
@@ -77,12 +86,8 @@ export async function enactBatch(ports: BatchPorts, entries: readonly PlanEntry[
   let written = 0
   let conflicts = 0
   for (let round = 0; open.length > 0; round++) {
-    const readings = await ports.provider.read(
-      ports.zone.name,
-      open.map(({ entry }) => entry.name),
-    )
-    assert(readings.length === open.length, `expected ${open.length} readings, found ${readings.length}`)
-    read += readings.length
+    const { readings, asked } = await look(ports, open)
+    read += asked
     const wanted: (Attempt & { readonly expected: Published })[] = []
     for (const [index, attempt] of open.entries()) {
       const judged = judge(ports, attempt, readings[index] as Reading, round === mostWrites)
@@ -114,6 +119,34 @@ export async function enactBatch(ports: BatchPorts, entries: readonly PlanEntry[
     open = again
   }
   return { settled, dropped: false, read, written, conflicts }
+}
+
+/** What stands at each name, in order, and how many had to be read. */
+async function look(
+  { provider, zone, owner, before, exact = false }: BatchPorts,
+  open: readonly Attempt[],
+): Promise<{ readings: readonly Reading[]; asked: number }> {
+  const readings = new Array<Reading | undefined>(open.length)
+  if (!exact && provider.confirm !== undefined) {
+    const wanted = open.map(({ entry }) => publishedAs(entry, owner))
+    const confirmed = await provider.confirm(zone.name, wanted)
+    for (const [index, published] of wanted.entries())
+      if (confirmed[index] === true) readings[index] = { kind: 'published', published }
+  }
+  for (const [index, { entry, outcome }] of open.entries()) {
+    if (readings[index] !== undefined || outcome !== null) continue
+    const published = before?.(entry) ?? null
+    if (published === null) continue
+    // Assumed, not read: good enough to be the condition of a write, and for nothing else.
+    const verdict = fence(entry, published, { owner, ours: false, adopt: false })
+    if (verdict.kind === 'apply') readings[index] = { kind: 'published', published }
+  }
+  const missing = [...readings.keys()].filter((index) => readings[index] === undefined)
+  const names = missing.map((index) => (open[index] as Attempt).entry.name)
+  const found = names.length === 0 ? [] : await provider.read(zone.name, names)
+  assert(found.length === names.length, `expected ${names.length} readings, found ${found.length}`)
+  for (const [place, index] of missing.entries()) readings[index] = found[place]
+  return { readings: readings as readonly Reading[], asked: names.length }
 }
 
 const waiting = (entry: PlanEntry, why: string, outage = false): Settled => ({ kind: 'waiting', entry, outage, why })

@@ -12,6 +12,7 @@ import type { Answer } from '../model/answer.ts'
 import { answerDigest } from '../model/answer.ts'
 import type { Generation } from '../model/generation.ts'
 import { type Marker, markerFor, markerStrings, parseMarker } from '../model/marker.ts'
+import type { Name } from '../model/name.ts'
 import type { PlanEntry } from '../model/plan.ts'
 import type { Published } from '../providers/provider.ts'
 
@@ -98,6 +99,22 @@ function isPublished(entry: Pick<PlanEntry, 'since' | 'answer'>, published: Publ
     strings.every((text, index) => text === wanted[index]) &&
     answersAs(entry.answer, published)
   )
+}
+
+/** What stands at the name when exactly this entry is published there. */
+export function publishedAs({ name, since, answer }: PlanEntry, owner: string): Published {
+  return {
+    name,
+    marker: [markerStrings(markerFor(answer, since, owner))],
+    addresses: answer.kind === 'addresses' ? answer.addresses.map(({ address }) => address) : [],
+    alias: answer.kind === 'alias' ? answer.target : null,
+    ttl: answer.kind === 'retired' ? null : answer.ttl,
+  }
+}
+
+/** Nothing at all. */
+export function nothingAt(name: Name): Published {
+  return { name, marker: [], addresses: [], alias: null, ttl: null }
 }
 
 /** True when the records (not the marker) are exactly this answer. */

@@ -23,12 +23,14 @@ export interface ZoneMemory {
   readonly blocked: Map<Name, { readonly why: string; readonly foreign: boolean }>
   /** Endpoints that had not changed and were found different. */
   readonly recheck: Set<Name>
+  /** Counts verifications, so that each time another part is read in full. */
+  verifications: number
   /** The highest marker that the newest plan could not replace, and that plan. */
   outrun: { readonly by: Generation; readonly plan: Generation } | null
 }
 
 export function zoneMemory(): ZoneMemory {
-  return { floor: null, seen: new Map(), blocked: new Map(), recheck: new Set(), outrun: null }
+  return { floor: null, seen: new Map(), blocked: new Map(), recheck: new Set(), verifications: 0, outrun: null }
 }
 
 /** Start again: look at everything once. */

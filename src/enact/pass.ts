@@ -10,8 +10,10 @@
 import type { Permits } from '../base/permits.ts'
 import type { Name } from '../model/name.ts'
 import type { PlanEntry } from '../model/plan.ts'
+import type { Published } from '../providers/provider.ts'
 import { type BatchPorts, type BatchResult, enactBatch, type Settled } from './batch.ts'
 import { trace } from './events.ts'
+import { nothingAt, publishedAs } from './fence.ts'
 import {
   type Counts,
   completed,
@@ -28,6 +30,8 @@ import type { PlanView } from './shards.ts'
 export const batchSize = 256
 /** Batches of one zone under way at once. */
 const batchesAtOnce = 4
+/** Of so many batches that are verified, one is read in full; a few names always are. */
+const partsRead = 8
 /** A verified slice in which so many endpoints, and this share of them, had to be repaired means that the authority lost data. */
 const lossCount = 16
 const lossShare = 0.1
@@ -69,11 +73,12 @@ export async function livePass(
   )
   const again = new Map([...verify, ...rechecked].map((entry) => [entry.name, entry]))
   const [firstAgain = [], ...laterAgain] = liveWaves([...again.values()])
+  memory.verifications++
   const repairedBefore = counts.repaired
   await work.sweep('addresses')
-  await work.doAll(rotated(firstAgain, world.id))
+  await work.verify(rotated(firstAgain, world.id))
   await work.sweep('alias')
-  for (const wave of laterAgain) await work.doAll(rotated(wave, world.id))
+  for (const wave of laterAgain) await work.verify(rotated(wave, world.id))
 
   const report = work.report()
   if (report.complete && memory.floor?.generation !== view.plan.generation) {
@@ -160,6 +165,7 @@ class Work {
       const open = entries.filter(
         (entry) => entry.answer.kind === kind && !isSeen(this.#memory, entry) && !this.#done.has(entry.name),
       )
+      if (open.length > 0) await this.#recall(index, open)
       later.push(...rotated(open, world.id))
       while (later.length >= batchSize && !this.#stopped) {
         await start(later.slice(0, batchSize))
@@ -184,14 +190,50 @@ class Work {
 
   readonly #late: PlanEntry[] = []
 
+  /** Changed endpoints as the plan before had them, null for new ones: what is assumed to stand there now. */
+  readonly #before = new Map<Name, PlanEntry | null>()
+
+  async #recall(index: number, open: readonly PlanEntry[]): Promise<void> {
+    const { view, zone } = this.#ports
+    const { floor, seen, blocked } = this.#memory
+    const digest = floor?.shards.length === view.plan.shards.length ? floor.shards[index] : undefined
+    const entries = digest === undefined ? undefined : await view.earlier(digest)
+    if (entries === undefined) return
+    const byName = new Map((entries.get(zone.name) ?? []).map((entry) => [entry.name, entry]))
+    for (const { name } of open)
+      if (!seen.has(name) && !blocked.has(name)) this.#before.set(name, byName.get(name) ?? null)
+  }
+
+  #assumed({ name }: PlanEntry): Published | null {
+    const before = this.#before.get(name)
+    if (before === undefined) return null
+    return before === null ? nothingAt(name) : publishedAs(before, this.#ports.owner)
+  }
+
+  /** All of them, a part of each time in full. */
+  async verify(entries: readonly PlanEntry[]): Promise<void> {
+    for (
+      let at = 0, part = this.#memory.verifications;
+      at < entries.length && !this.#stopped;
+      at += batchSize, part++
+    ) {
+      const exact = entries.length <= batchSize || part % partsRead === 0
+      await this.#batch(entries.slice(at, at + batchSize), exact)
+    }
+  }
+
   async doAll(entries: readonly PlanEntry[]): Promise<void> {
     for (let at = 0; at < entries.length && !this.#stopped; at += batchSize)
       await this.#batch(entries.slice(at, at + batchSize))
   }
 
-  async #batch(entries: readonly PlanEntry[]): Promise<void> {
-    const result = await this.#ports.places.run(() => enactBatch(this.#ports, entries))
-    for (const { name } of entries) this.#done.add(name)
+  async #batch(entries: readonly PlanEntry[], exact = false): Promise<void> {
+    const ports = { ...this.#ports, exact, before: (entry: PlanEntry) => this.#assumed(entry) }
+    const result = await ports.places.run(() => enactBatch(ports, entries))
+    for (const { name } of entries) {
+      this.#done.add(name)
+      this.#before.delete(name)
+    }
     this.#account(result)
     const noted = note(this.#memory, result.settled)
     const { world } = this.#ports

@@ -68,6 +68,8 @@ export interface PlanView {
   readonly plan: PlanHead
   /** @throws PlanVanished, StoreOutage */
   shard(index: number): Promise<ShardEntries>
+  /** A shard of an earlier plan, or undefined if it is gone. @throws StoreOutage */
+  earlier(digest: Digest): Promise<ShardEntries | undefined>
   /** @throws PlanVanished, StoreOutage */
   entry(name: Name): Promise<PlanEntry | undefined>
 }
@@ -82,6 +84,14 @@ export function planView(head: Head, plan: PlanHead, source: ShardSource, zones:
     head,
     plan,
     shard,
+    async earlier(digest) {
+      try {
+        return await source.read(digest)
+      } catch (error) {
+        if (error instanceof PlanVanished) return undefined
+        throw error
+      }
+    },
     async entry(name) {
       const entries = await shard(shardOf(name, plan.shards.length))
       return entries.get(zoneOf(name, zones) ?? null)?.find((entry) => entry.name === name)

@@ -63,4 +63,10 @@ export interface Provider {
    * the others from happening. At most one change for each name.
    */
   write(zone: Name, changes: readonly Change[]): Promise<readonly WriteOutcome[]>
+  /**
+   * The same order as `expected`: true where exactly this stands (times to live are not compared), as
+   * the authority itself says now; false where it does not, or where that is not known. Only for
+   * authorities that can be asked about many names at once, and for much less than a reading costs.
+   */
+  confirm?(zone: Name, expected: readonly Published[]): Promise<readonly boolean[]>
 }

@@ -11,9 +11,12 @@
  * nothing of it happened, and each of its endpoints is tried once more in a message of its own, so
  * that one conflict does not cost its neighbours anything.
  *
- * A second thing that is asked by UPDATE: a zone's wildcard answers for names that do not exist, and
- * a query cannot tell. Where records stand without a marker, a message of conditions alone (RFC 2136
- * section 2.4, which look at the zone itself) asks whether they are really there.
+ * Confirming: a message of conditions alone (RFC 2136, section 2.4) asks about as many endpoints at
+ * once, and is never journalled.
+ *
+ * A third thing that is asked by UPDATE: a zone's wildcard answers for names that do not exist, and
+ * a query cannot tell. Where records stand without a marker, a message of conditions, which look at
+ * the zone itself, asks whether they are really there.
  */
 import { type Permits, permits } from '../../base/permits.ts'
 import { openDns } from '../../dns/client.ts'
@@ -21,7 +24,7 @@ import { type Message, messageOf, type ResourceRecord } from '../../dns/message.
 import type { WireName } from '../../dns/name.ts'
 import type { TsigKey } from '../../dns/tsig.ts'
 import { Class, Rcode, rcodeText, Type } from '../../dns/types.ts'
-import { type Prerequisite, updateMessage } from '../../dns/update.ts'
+import { type Prerequisite, type Update, updateMessage } from '../../dns/update.ts'
 import { parseMarker } from '../../model/marker.ts'
 import { markerNameOf, type Name } from '../../model/name.ts'
 import type { Address, Failure, World } from '../../world/world.ts'
@@ -36,7 +39,9 @@ export interface Rfc2136Settings {
   readonly timeoutMs?: number
   /** Messages under way at once. */
   readonly maxInFlight?: number
-  /** Endpoints changed by one message, at most. */
+  /** Of these, updates: servers work them off one after the other, and the last one's time is running. */
+  readonly maxUpdates?: number
+  /** Endpoints changed or confirmed by one message, at most. */
   readonly endpointsPerMessage?: number
 }
 
@@ -45,12 +50,15 @@ type Asked = { readonly kind: 'records'; readonly records: readonly ResourceReco
 
 export function rfc2136Provider(
   world: Pick<World, 'net' | 'clock' | 'random'>,
-  { address, key, timeoutMs = 2_000, maxInFlight = 256, endpointsPerMessage = 32 }: Rfc2136Settings,
+  { address, key, timeoutMs = 5_000, maxInFlight = 256, maxUpdates = 8, endpointsPerMessage = 32 }: Rfc2136Settings,
 ): Provider {
   const dns = openDns(world, address, { key, timeoutMs, maxInFlight })
   // A message waits here, not in the connection: there its time to be answered would be running already.
   const places: Permits = permits(maxInFlight)
+  const updatePlaces: Permits = permits(maxUpdates)
   const exchange = (message: Message) => places.run(() => dns.exchange(message))
+  const update = (zone: WireName, prerequisites: readonly Prerequisite[], updates: readonly Update[]) =>
+    updatePlaces.run(async () => outcomeOf(await exchange(updateMessage(0, zone, prerequisites, updates)), at))
   const at = `${address.host}:${address.port}`
 
   async function ask(name: WireName, type: number): Promise<Asked> {
@@ -117,19 +125,17 @@ export function rfc2136Provider(
     ...conditions: readonly (Prerequisite | undefined)[]
   ): Promise<boolean | Unread> {
     const present = conditions.filter((condition) => condition !== undefined)
-    const outcome = outcomeOf(await exchange(updateMessage(0, zone, present, [])), at)
+    const outcome = await update(zone, present, [])
     if (outcome.kind === 'accepted') return true
     return outcome.kind === 'conflict' ? false : { kind: 'outage', reason: outcome.reason }
   }
 
   async function send(zone: WireName, transactions: readonly Transaction[]): Promise<WriteOutcome> {
-    const message = updateMessage(
-      0,
+    return await update(
       zone,
       transactions.flatMap(({ prerequisites }) => prerequisites),
       transactions.flatMap(({ updates }) => updates),
     )
-    return outcomeOf(await exchange(message), at)
   }
 
   async function writeTogether(zone: WireName, changes: readonly Change[]): Promise<readonly WriteOutcome[]> {
@@ -151,38 +157,48 @@ export function rfc2136Provider(
     async write(zone, changes) {
       const apex = wireName(zone)
       const outcomes = await Promise.all(
-        grouped(changes, endpointsPerMessage).map((group) => writeTogether(apex, group)),
+        grouped(changes, endpointsPerMessage, sizeOfChange).map((group) => writeTogether(apex, group)),
       )
       return outcomes.flat()
+    },
+
+    async confirm(zone, expected) {
+      const apex = wireName(zone)
+      const answers = await Promise.all(
+        grouped(expected, endpointsPerMessage, sizeOf).map(async (group) => {
+          const outcome = await update(apex, group.flatMap(conditionsOf), [])
+          return group.map(() => outcome.kind === 'accepted')
+        }),
+      )
+      return answers.flat()
     },
   }
 }
 
-/** In order, at most `most` changes and about 32 KiB a message: half of what TCP can frame. */
-function grouped(changes: readonly Change[], most: number): Change[][] {
-  const groups: Change[][] = []
+/** In order, at most `most` items and about 32 KiB a message: half of what TCP can frame. */
+function grouped<T>(items: readonly T[], most: number, size: (item: T) => number): T[][] {
+  const groups: T[][] = []
   let octets = 0
-  for (const change of changes) {
-    const size = roughSize(change)
+  for (const item of items) {
     const last = groups.at(-1)
-    if (last === undefined || last.length >= most || octets + size > 32_768) {
-      groups.push([change])
-      octets = size
-    } else {
-      last.push(change)
-      octets += size
-    }
+    if (last === undefined || last.length >= most || octets + size(item) > 32_768) {
+      groups.push([item])
+      octets = 0
+    } else last.push(item)
+    octets += size(item)
   }
   return groups
 }
 
-function roughSize({ name, expected, answer, marker }: Change): number {
-  const addresses = expected.addresses.length * 28 + (answer.kind === 'addresses' ? answer.addresses.length * 28 : 0)
-  const oldMarker = expected.marker.reduce(
-    (sum, strings) => sum + strings.reduce((all, text) => all + text.length + 1, 16),
-    0,
-  )
-  return 600 + name.length * 2 + addresses + oldMarker + marker.weights.length * 48
+/** In octets, roughly, and rather too many. */
+function sizeOf({ name, marker, addresses }: Published): number {
+  const texts = marker.reduce((sum, strings) => sum + strings.reduce((all, text) => all + text.length + 1, 16), 0)
+  return 150 + name.length * 2 + addresses.length * 28 + texts
+}
+
+function sizeOfChange({ expected, answer, marker }: Change): number {
+  const addresses = answer.kind === 'addresses' ? answer.addresses.length * 28 : 0
+  return 600 + sizeOf(expected) + addresses + marker.weights.length * 48
 }
 
 /** What a reply to an UPDATE says of the change: RFC 2136, sections 2.2 and 3. */
