@@ -150,7 +150,6 @@ class Pipeline implements DnsConnection {
       if ('kind' in link) return link
       const usedBefore = link.used
       const outcome = await link.exchange(message, deadline, this.#options.key)
-      if (link.retired && this.#link === link) this.#link = undefined
       if (outcome.kind !== 'unsent') return outcome
       if (again || !usedBefore) return outcome.failure
     }
