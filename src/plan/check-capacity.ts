@@ -1,0 +1,237 @@
+/**
+ * S5, worked out again from the weights: how much of each pool and site stops answering with this plan,
+ * against budgets, floor and ledger. Nothing here asks how the plan was decided.
+ */
+
+import { isNonEmpty } from '../base/nonempty.ts'
+import type { Answer } from '../model/answer.ts'
+import type { Name } from '../model/name.ts'
+import type { Override } from '../model/override.ts'
+import type { PlanHead, PoolState, Removal } from '../model/plan.ts'
+import type { Endpoint, Policy, Pool, Target } from '../model/policy.ts'
+import type { EpochMs } from '../world/world.ts'
+import type { CheckInput, Report } from './check.ts'
+
+/** What one plan changes for a name of a pool. */
+export interface CapacityChange {
+  readonly pool: string
+  readonly name: Name
+  readonly before: Answer
+  readonly after: Answer
+}
+
+const hair = 1e-6
+const todo = 'wait for the window, drain less at once, or let the instruction break S5 by name'
+
+/** Full weight of each target: 100 for the greatest. */
+function fullWeights(pool: Pool): ReadonlyMap<string, number> {
+  let greatest = 0
+  for (const { capacity } of pool.targets) greatest = Math.max(greatest, capacity)
+  return new Map(pool.targets.map(({ id, capacity }) => [id, Math.max(Math.round((capacity * 100) / greatest), 1)]))
+}
+
+function partIn(state: PoolState | undefined, target: string): number {
+  const found = state?.targets[target]
+  switch (found?.kind) {
+    case 'serving':
+    case 'held':
+      return 1
+    case 'ramping':
+      return Math.min(1, Math.max(0, found.percent / 100))
+    default:
+      return 0
+  }
+}
+
+/** What an endpoint answers when its pool is in that plan's state; undefined for a pool without one. */
+export function expectedAnswer(
+  { from, ttl }: Pick<Endpoint, 'from' | 'ttl'>,
+  policy: Policy,
+  head: PlanHead,
+): Answer | undefined {
+  if (from.kind === 'addresses') return { kind: 'addresses', ttl, addresses: from.addresses }
+  if (from.kind === 'alias') return { kind: 'alias', ttl, target: from.of }
+  const pool = policy.pools.get(from.pool)
+  const state = head.pools[from.pool]
+  if (pool === undefined || state === undefined) return undefined
+  const full = fullWeights(pool)
+  const found = new Map<string, { address: Target['addresses'][0]; weight: number }>()
+  for (const { id, addresses } of pool.targets) {
+    const part = partIn(state, id)
+    if (part === 0) continue
+    const weight = Math.max(1, Math.round((full.get(id) ?? 1) * part))
+    for (const address of addresses)
+      if ((found.get(address)?.weight ?? 0) < weight) found.set(address, { address, weight })
+  }
+  const addresses = [...found.values()]
+  return isNonEmpty(addresses) ? { kind: 'addresses', ttl, addresses } : undefined
+}
+
+export function checkCapacity(
+  input: CheckInput,
+  overrides: readonly Override[],
+  changes: readonly CapacityChange[],
+  report: Report,
+): void {
+  const { compiled, previous, next } = input
+  const free = overrides.some(({ action, breaks }) => action.kind === 'rollback' && breaks.includes('S5'))
+  for (const pool of compiled.policy.pools.values()) {
+    const before = previous?.head.pools[pool.id]
+    const after = next.head.pools[pool.id]
+    if (before === after) continue
+    if (after === undefined) {
+      if (before !== undefined) report('S5', pool.id, 'the state of the pool carried on', 'none')
+      continue
+    }
+    if (!pool.targets.some(({ id }) => partIn(after, id) > 0))
+      report('S2', pool.id, 'a pool in which some target answers', 'one in which none does')
+    if (before === undefined) continue
+    const ofPool = changes.filter((change) => change.pool === pool.id)
+    const drains = overrides.filter(({ action }) => action.kind === 'drain' && action.pool === pool.id)
+    checkPool(pool, before, after, ofPool, drains, free, input.now, report)
+  }
+}
+
+interface Loss {
+  readonly target: Target
+  readonly capacity: number
+}
+
+function checkPool(
+  pool: Pool,
+  before: PoolState,
+  after: PoolState,
+  changes: readonly CapacityChange[],
+  drains: readonly Override[],
+  free: boolean,
+  now: EpochMs,
+  report: Report,
+): void {
+  const full = fullWeights(pool)
+  const parts = new Map<string, { from: number; to: number }>()
+  for (const target of pool.targets) {
+    const from = partIn(before, target.id)
+    let to = partIn(after, target.id)
+    for (const change of changes) {
+      const was = Math.min(from, weightIn(change.before, target, full))
+      const is = weightIn(change.after, target, full)
+      if (is < was) to = Math.min(to, is)
+    }
+    parts.set(target.id, { from, to })
+  }
+  const drained = new Map(
+    drains.map((override) => [override.action.kind === 'drain' && override.action.target, override]),
+  )
+  const losses: Loss[] = []
+  const drainLosses: Loss[] = []
+  for (const target of pool.targets) {
+    const { from, to } = parts.get(target.id) ?? { from: 0, to: 0 }
+    const isDrained = after.targets[target.id]?.kind === 'drained'
+    // A weight is a whole number: half a percent of the greatest target's is lost in rounding.
+    if (to >= from - 0.5 / (full.get(target.id) ?? 1)) continue
+    const loss = { target, capacity: (from - to) * target.capacity }
+    if (isDrained && drained.has(target.id)) drainLosses.push(loss)
+    else losses.push(loss)
+  }
+  checkLedger(pool, before, after, losses, now, report)
+  if (free) return
+  checkBudgets(pool, before, after, losses, now, report)
+  const underFloor = drainLosses.every(({ target }) => drained.get(target.id)?.breaks.includes('S5') === true)
+  if (losses.length > 0 || (drainLosses.length > 0 && !underFloor)) checkFloor(pool, after, parts, report)
+}
+
+/** The part of its full weight that a target answers with: the most of any of its addresses. */
+function weightIn(answer: Answer, { id, addresses }: Target, full: ReadonlyMap<string, number>): number {
+  if (answer.kind !== 'addresses') return 0
+  let most = 0
+  for (const { address, weight } of answer.addresses)
+    if (addresses.includes(address)) most = Math.max(most, weight / (full.get(id) ?? 1))
+  return Math.min(1, most)
+}
+
+const inWindow = (ledger: readonly Removal[], pool: Pool, now: EpochMs): readonly Removal[] =>
+  ledger.filter(({ at }) => now - at < pool.limits.windowMs)
+
+/** What this plan takes out is written down, and nothing that still counts was struck out. */
+function checkLedger(
+  pool: Pool,
+  before: PoolState,
+  after: PoolState,
+  losses: readonly Loss[],
+  now: EpochMs,
+  report: Report,
+): void {
+  const left = [...after.ledger]
+  const take = (at: number, target: string, capacity: number): boolean => {
+    const index = left.findIndex(
+      (removal) => removal.at === at && removal.target === target && removal.capacity >= capacity * (1 - hair),
+    )
+    if (index >= 0) left.splice(index, 1)
+    return index >= 0
+  }
+  for (const { at, target, capacity } of inWindow(before.ledger, pool, now))
+    if (!take(Math.min(at, now), target, capacity))
+      report('S5', `${pool.id}/${target}`, `its removal at ${at} in the ledger`, 'none')
+  for (const { target, capacity } of losses)
+    if (!take(now, target.id, capacity - pool.targets.length * hair - capacity * 0.01))
+      report('S5', `${pool.id}/${target.id}`, `${capacity} of its capacity in the ledger as removed now`, 'nothing')
+}
+
+function checkBudgets(
+  pool: Pool,
+  before: PoolState,
+  after: PoolState,
+  losses: readonly Loss[],
+  now: EpochMs,
+  report: Report,
+): void {
+  if (losses.length === 0) return
+  const recent = inWindow(before.ledger, pool, now)
+  const judge = (at: string, share: number, all: number, past: readonly Removal[], lost: readonly Loss[]) => {
+    if (lost.length === 0 || (past.length === 0 && lost.length === 1)) return
+    const sum =
+      past.reduce((total, { capacity }) => total + capacity, 0) +
+      lost.reduce((total, { capacity }) => total + capacity, 0)
+    if (sum > share * all + hair)
+      report(
+        'S5',
+        at,
+        `at most ${share * all} capacity, or one target, removed in ${pool.limits.windowMs} ms`,
+        `${sum}`,
+        todo,
+      )
+  }
+  const capacity = (targets: readonly Target[]) => targets.reduce((total, target) => total + target.capacity, 0)
+  const known = pool.targets.filter(({ id }) => after.targets[id]?.kind !== 'new')
+  judge(pool.id, pool.limits.poolBudget, capacity(known), recent, losses)
+  for (const site of new Set(losses.map(({ target }) => target.site))) {
+    const here = (target: Target) => target.site === site
+    judge(
+      `${pool.id}, site ${site}`,
+      pool.limits.siteBudget,
+      capacity(known.filter(here)),
+      recent.filter((removal) => removal.site === site),
+      losses.filter(({ target }) => here(target)),
+    )
+  }
+}
+
+function checkFloor(
+  pool: Pool,
+  after: PoolState,
+  parts: ReadonlyMap<string, { readonly to: number }>,
+  report: Report,
+): void {
+  let total = 0
+  let left = 0
+  let short = 0
+  for (const { id, capacity } of pool.targets) {
+    const to = parts.get(id)?.to ?? 0
+    if (after.targets[id]?.kind === 'new') continue
+    total += capacity
+    left += capacity * to
+    if (to < 1) short++
+  }
+  if (left >= pool.limits.floor * total - hair || (short <= 1 && left >= total / 2 - hair)) return
+  report('S5', pool.id, `at least ${pool.limits.floor * total} of ${total} capacity left`, `${left}`, todo)
+}

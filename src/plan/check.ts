@@ -1,0 +1,323 @@
+/**
+ * The second opinion: whether a plan may follow the last one. Independent of how plans are made (it
+ * shares only the index of the policy and the reading of differences), so a mistake must be made twice
+ * to be published. What is found is told by rule, as in docs/safety.md.
+ */
+import type { Digest } from '../base/bytes.ts'
+import { digestOf } from '../base/bytes.ts'
+import { type Answer, answerText, parseAnswerText } from '../model/answer.ts'
+import { type Generation, genesis } from '../model/generation.ts'
+import type { Name } from '../model/name.ts'
+import { inForce, type Override } from '../model/override.ts'
+import { lineOf, type PlanText, parseEntryLine, shardLines, shardOf } from '../model/plan.ts'
+import type { Endpoint } from '../model/policy.ts'
+import type { EpochMs } from '../world/world.ts'
+import { type CapacityChange, checkCapacity, expectedAnswer } from './check-capacity.ts'
+import { type Compiled, longestAliasChain } from './compile.ts'
+import { answerOf, type Difference, differencesOf, isRetiredLine, nameOf } from './difference.ts'
+
+export interface Violation {
+  /**
+   * `S1` forward, `S2` never empty, `S3` whole, `S4` a way back, `S5` not all at once; `policy`: not
+   * what policy and pools say; `override`: against an operator's instruction; `blast`: wrongly counted.
+   */
+  readonly rule: 'S1' | 'S2' | 'S3' | 'S4' | 'S5' | 'policy' | 'override' | 'blast'
+  /** A name, a `pool/target`, or `plan`. */
+  readonly at: string
+  readonly expected: string
+  readonly found: string
+  readonly todo: string
+}
+
+export interface CheckInput {
+  readonly compiled: Compiled
+  /** As for `decide`: what the new generation must be above. */
+  readonly above: Generation
+  readonly rebase: string | null
+  /** With every shard that differs from the next plan's; all of them where a name is retired. */
+  readonly previous: PlanText | null
+  readonly next: PlanText
+  readonly newShards: ReadonlyMap<Digest, string>
+  readonly overrides: readonly Override[]
+  /** The plan that a rollback in force names. */
+  readonly rollback: PlanText | null
+  readonly now: EpochMs
+}
+
+export const violationsMax = 100
+
+export type Report = (rule: Violation['rule'], at: string, expected: string, found: string, todo?: string) => void
+
+/** Nothing, if the plan may be published; else what is wrong with it, at most `violationsMax` findings. */
+export function check(input: CheckInput): readonly Violation[] {
+  const violations: Violation[] = []
+  const report: Report = (rule, at, expected, found, todo = 'this plan is not published; report it as a bug') => {
+    if (violations.length < violationsMax) violations.push({ rule, at, expected, found, todo })
+  }
+  const overrides = input.overrides.filter((override) => inForce(override, input.now))
+  checkFrame(input, overrides, report)
+  if (checkShards(input, report)) checkEntries(input, overrides, report)
+  return violations
+}
+
+function checkFrame({ previous, next, above, now }: CheckInput, overrides: readonly Override[], report: Report): void {
+  const { head } = next
+  const parent = previous?.head.generation ?? genesis
+  if (head.generation <= Math.max(above, parent))
+    report('S1', 'plan', `a generation above ${Math.max(above, parent)}`, `${head.generation}`)
+  if (head.parent !== parent) report('S4', 'plan', `parent ${parent}`, `parent ${head.parent}`)
+  if (head.at !== now) report('policy', 'plan', `made at ${now}`, `made at ${head.at}`)
+  const freeze = overrides.find(({ action }) => action.kind === 'freeze')
+  if (freeze !== undefined) report('override', 'plan', `no plan: frozen by ${freeze.author}`, 'a plan', 'thaw first')
+}
+
+/** S3: each new shard is what its digest says, in order, and holds the names that belong there. */
+function checkShards({ previous, next, newShards, rebase }: CheckInput, report: Report): boolean {
+  const { shards, generation } = next.head
+  const before = previous?.head.shards ?? []
+  let whole = shards.length > 0 && (shards.length & (shards.length - 1)) === 0
+  if (!whole) report('S3', 'plan', 'a power of two of shards', `${shards.length}`)
+  for (const [index, digest] of shards.entries()) {
+    if (before.length === shards.length && before[index] === digest) {
+      if (rebase !== null && previous?.shard(index) !== '')
+        report('S1', `shard ${index}`, 'every entry issued anew', 'the shard of the plan before')
+      continue
+    }
+    const text = newShards.get(digest)
+    const at = `shard ${index}`
+    if (text === undefined || digestOf(text) !== digest) {
+      report('S3', at, `a new shard with digest ${digest}`, text === undefined ? 'none' : `digest ${digestOf(text)}`)
+      whole = false
+      continue
+    }
+    let last = ''
+    for (const line of shardLines(text)) {
+      const name = nameOf(line)
+      if (shardOf(name, shards.length) !== index || name <= last) {
+        report('S3', at, `names of this shard, each once and in order`, `${name} after ${last || 'the start'}`)
+        whole = false
+      }
+      last = name
+      if (rebase !== null && !line.startsWith(`${name} ${generation} `))
+        report('S1', name, `issued anew as ${generation}`, line)
+    }
+  }
+  return whole
+}
+
+function checkEntries(input: CheckInput, overrides: readonly Override[], report: Report): void {
+  const { previous, next, compiled } = input
+  const names = namedBy(overrides)
+  const rollback = input.rollback !== null && names.rollback === input.rollback.head.generation ? input.rollback : null
+  if (next.head.rolledBackTo !== rollback?.head.generation)
+    report(
+      'override',
+      'plan',
+      `rolled back to ${rollback?.head.generation ?? 'nothing'}`,
+      `${next.head.rolledBackTo ?? 'nothing'}`,
+    )
+  const pinnedText = [...names.pinned].sort().join(' ')
+  if ((next.head.pinned ?? []).join(' ') !== pinnedText)
+    report('override', 'plan', `pinned ${pinnedText || 'nothing'}`, (next.head.pinned ?? []).join(' ') || 'nothing')
+
+  const lookup = lookupIn(next)
+  const capacity: CapacityChange[] = []
+  const seen = new Set<string>()
+  const changedOf = new Map<string, Set<Name>>()
+  const retired: Name[] = []
+  const counts = { changed: 0, added: 0, retired: 0 }
+  for (const difference of differencesOf(previous, next)) {
+    const { name, before, after } = difference
+    const endpoint = compiled.policy.endpoints.get(name)
+    checkSince(difference, input, report)
+    if (after === null) continue
+    const answer = parseAnswerText(answerOf(after))
+    if (parseEntryLine(after) === undefined || answer === undefined) {
+      report('S2', name, 'an entry with an answer', after)
+      continue
+    }
+    const live = answer.kind !== 'retired'
+    const lived = before !== null && !isRetiredLine(before)
+    if (lived && !live) {
+      counts.retired++
+      retired.push(name)
+      if (!names.retire.has(name) || endpoint !== undefined || rollback !== null)
+        report('S2', name, 'an instruction to retire it, and no endpoint in the policy', 'retired', 'retire it by name')
+    } else if (live && !lived) counts.added++
+    else if (before !== null && answerOf(before) !== answerOf(after)) counts.changed++
+    if (!live || (before !== null && answerOf(before) === answerOf(after))) continue
+    if (names.pinned.has(name) && before !== null)
+      report('override', name, `pinned: ${answerOf(before)}`, answerOf(after), 'unpin it first')
+    if (answer.kind === 'alias') checkAlias(name, answer, lookup, report)
+    checkAgainstSource(name, answerOf(after), endpoint, input, rollback, report)
+    if (endpoint?.from.kind !== 'pool') continue
+    const pool = endpoint.from.pool
+    const ofPool = changedOf.get(pool) ?? new Set<Name>()
+    changedOf.set(pool, ofPool.add(name))
+    const pair = `${pool} ${before === null ? '' : answerOf(before)} ${answerOf(after)}`
+    if (before === null || !lived || seen.has(pair)) continue
+    seen.add(pair)
+    capacity.push({ pool, name, before: parseAnswerText(answerOf(before)) as Answer, after: answer })
+  }
+  checkUnreferenced(retired, next, report)
+  checkBlast(input, counts, report)
+  checkCapacity(input, overrides, capacity, report)
+  if (rollback === null) checkFollowers(input, changedOf, names.pinned, lookup, report)
+}
+
+function namedBy(overrides: readonly Override[]) {
+  const names = { pinned: new Set<Name>(), retire: new Set<Name>(), rollback: undefined as Generation | undefined }
+  for (const { action } of overrides) {
+    if (action.kind === 'pin') names.pinned.add(action.name)
+    if (action.kind === 'retire') names.retire.add(action.name)
+    if (action.kind === 'rollback') names.rollback = action.to
+  }
+  return names
+}
+
+/** S1 and S2 of one name: it does not vanish, its `since` rises when its answer changes and only then. */
+function checkSince({ name, before, after }: Difference, { next, rebase }: CheckInput, report: Report): void {
+  if (after === null) {
+    report('S2', name, `kept or retired: ${before}`, 'nothing', 'names never vanish')
+    return
+  }
+  const { generation } = next.head
+  const entry = parseEntryLine(after)
+  const old = before === null ? undefined : parseEntryLine(before)
+  if (entry === undefined) return
+  const revived = before !== null && isRetiredLine(before) && !isRetiredLine(after)
+  const born = old === undefined || revived ? generation : old.born
+  if (entry.born !== born) report('S1', name, `born in ${born}`, `born in ${entry.born}`)
+  if (entry.since !== generation) report('S1', name, `changed in ${generation}`, `changed in ${entry.since}`)
+  if (before !== null && answerOf(before) === answerOf(after) && rebase === null && !revived)
+    report('S1', name, `the same line for the same answer: ${before}`, after)
+}
+
+/** What a name answers is what the policy and the pools say, or the old plan in a rollback. */
+function checkAgainstSource(
+  name: Name,
+  found: string,
+  endpoint: Endpoint | undefined,
+  { compiled, next }: CheckInput,
+  rollback: PlanText | null,
+  report: Report,
+): void {
+  if (rollback !== null) {
+    const line = lineOf(rollback.shard(shardOf(name, rollback.head.shards.length)), name)
+    const expected = line === undefined ? 'no change: the old plan has no such name' : answerOf(line)
+    if (found !== expected) report('override', name, expected, found)
+  } else if (endpoint === undefined) report('policy', name, 'no change: the policy has no such name', found)
+  else {
+    const expected = expectedAnswer(endpoint, compiled.policy, next.head)
+    if (expected === undefined || answerText(expected) !== found)
+      report('policy', name, expected === undefined ? 'no change: its pool has no state' : answerText(expected), found)
+  }
+}
+
+/** Lines of a plan by name; a shard that is asked often gets an index. */
+function lookupIn(plan: PlanText): (name: Name) => string | undefined {
+  const asked = new Map<number, number>()
+  const indexes = new Map<number, Map<string, string>>()
+  const { length } = plan.head.shards
+  return (name) => {
+    const shard = shardOf(name, length)
+    const times = (asked.get(shard) ?? 0) + 1
+    asked.set(shard, times)
+    if (times < 8) return lineOf(plan.shard(shard), name)
+    let index = indexes.get(shard)
+    if (index === undefined) {
+      index = new Map(shardLines(plan.shard(shard)).map((line) => [nameOf(line), line]))
+      indexes.set(shard, index)
+    }
+    return index.get(name)
+  }
+}
+
+/** S2: an alias ends at an endpoint that answers addresses. */
+function checkAlias(
+  name: Name,
+  answer: Answer & { readonly kind: 'alias' },
+  lookup: (name: Name) => string | undefined,
+  report: Report,
+): void {
+  let target = answer.target
+  // Pins and kept names may lengthen what the policy allows.
+  for (let length = 0; length <= 4 * longestAliasChain; length++) {
+    const line = lookup(target)
+    if (line === undefined || isRetiredLine(line)) {
+      const found = `${target}, which is ${line === undefined ? 'none' : 'retired'}`
+      report('S2', name, 'an alias that ends at a live endpoint', found)
+      return
+    }
+    const next = parseAnswerText(answerOf(line))
+    if (next?.kind !== 'alias') return
+    target = next.target
+  }
+  report(
+    'S2',
+    name,
+    'an alias that ends at an endpoint with addresses',
+    `a circle through ${target}`,
+    'change one of them',
+  )
+}
+
+/** S2: nothing live points at a name that goes. */
+function checkUnreferenced(retired: readonly Name[], next: PlanText, report: Report): void {
+  if (retired.length === 0) return
+  const gone = new Set(retired)
+  for (const index of next.head.shards.keys())
+    for (const line of shardLines(next.shard(index))) {
+      const target = line.slice(line.lastIndexOf(' ') + 1) as Name
+      if (gone.has(target) && line.endsWith(` alias ${target}`))
+        report('S2', target, 'no alias that points at a retired name', line, 'retire or change the alias first')
+    }
+}
+
+function checkBlast(
+  { previous, next }: CheckInput,
+  counts: { readonly changed: number; readonly added: number; readonly retired: number },
+  report: Report,
+): void {
+  const { blast } = next.head
+  const total = (previous?.head.blast.namesTotal ?? 0) + counts.added - counts.retired
+  const expected = `${counts.changed} changed, ${counts.added} added, ${counts.retired} retired of ${total}`
+  const found = `${blast.namesChanged} changed, ${blast.namesAdded} added, ${blast.namesRetired} retired of ${blast.namesTotal}`
+  if (found !== expected) report('blast', 'plan', expected, found)
+}
+
+/** All names of a pool follow it, not only some. */
+function checkFollowers(
+  { compiled, previous, next }: CheckInput,
+  changedOf: ReadonlyMap<string, ReadonlySet<Name>>,
+  pinned: ReadonlySet<Name>,
+  lookup: (name: Name) => string | undefined,
+  report: Report,
+): void {
+  for (const pool of compiled.policy.pools.keys()) {
+    const before = previous?.head.pools[pool]
+    const state = next.head.pools[pool]
+    // Without a change of its answer there is nothing to follow, and the shards need not be at hand.
+    if (before === undefined || state === undefined || JSON.stringify(before.targets) === JSON.stringify(state.targets))
+      continue
+    const changed = changedOf.get(pool)
+    const endpoints = compiled.byPool(pool)
+    if (changed?.size === endpoints.length) continue
+    const sample = endpoints[0]
+    if (sample === undefined || !differs(sample, compiled, previous, next)) continue
+    for (const endpoint of endpoints) {
+      if (changed?.has(endpoint.name) || pinned.has(endpoint.name)) continue
+      const line = lookup(endpoint.name)
+      const expected = expectedAnswer(endpoint, compiled.policy, next.head)
+      const text = expected === undefined ? undefined : answerText(expected)
+      if (line === undefined || answerOf(line) !== text)
+        report('S3', endpoint.name, `what its pool answers now: ${text}`, line ?? 'nothing')
+    }
+  }
+}
+
+function differs({ from, ttl }: Endpoint, { policy }: Compiled, previous: PlanText | null, next: PlanText): boolean {
+  const at = (plan: PlanText | null) => plan && expectedAnswer({ from, ttl }, policy, plan.head)
+  const [before, after] = [at(previous), at(next)]
+  return !before || !after || answerText(before) !== answerText(after)
+}

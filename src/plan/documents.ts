@@ -1,0 +1,93 @@
+/** Documents that other programs wrote and that the planner rests on: believed only if they are well-formed. */
+
+import { isProblem } from '../base/problem.ts'
+import { type Generation, toGeneration } from '../model/generation.ts'
+import { keys } from '../model/keys.ts'
+import { parseName } from '../model/name.ts'
+import type { Observation, TargetSeen } from '../model/observation.ts'
+import { type Override, subjectOf } from '../model/override.ts'
+import type { EnactorProgress } from '../model/progress.ts'
+
+type Loose<T> = { readonly [K in keyof T]?: unknown }
+
+const isText = (value: unknown): value is string => typeof value === 'string'
+const isTime = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value)
+const isName = (value: unknown): boolean => {
+  const name = isText(value) ? parseName(value) : undefined
+  return name !== undefined && !isProblem(name) && name === value
+}
+
+/** An override, if it is whole and stands under the key of its subject. */
+export function readOverride(key: string, value: Uint8Array): Override | undefined {
+  const found = keys.override.decode(value) as Loose<Override> | undefined
+  if (found === undefined || !isAction(found.action)) return undefined
+  const whole =
+    isText(found.author) &&
+    isText(found.reason) &&
+    isTime(found.at) &&
+    (found.expires === null || isTime(found.expires)) &&
+    Array.isArray(found.breaks) &&
+    found.breaks.every(isText)
+  if (!whole) return undefined
+  const override = found as Override
+  return key === keys.override.prefix + subjectOf(override.action) ? override : undefined
+}
+
+function isAction(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false
+  const action = value as { kind?: unknown; pool?: unknown; target?: unknown; name?: unknown; to?: unknown }
+  switch (action.kind) {
+    case 'drain':
+      return isText(action.pool) && isText(action.target)
+    case 'pin':
+    case 'retire':
+      return isName(action.name)
+    case 'rollback':
+      return typeof action.to === 'number' && toGeneration(action.to) !== undefined
+    case 'freeze':
+      return true
+    default:
+      return false
+  }
+}
+
+/** An observation; results in it that are none are left out. */
+export function readObservation(key: string, value: Uint8Array): Observation | undefined {
+  const found = keys.observation.decode(value) as Loose<Observation> | undefined
+  if (found === undefined || !isText(found.pool) || !isText(found.prober)) return undefined
+  if (key !== keys.observation.key(found.pool, found.prober)) return undefined
+  if (!isTime(found.at) || typeof found.targets !== 'object' || found.targets === null) return undefined
+  const targets = Object.entries(found.targets).filter((entry): entry is [string, TargetSeen] => isSeen(entry[1]))
+  return { ...(found as Observation), targets: Object.fromEntries(targets) }
+}
+
+function isSeen(value: unknown): value is TargetSeen {
+  if (typeof value !== 'object' || value === null) return false
+  const seen = value as Loose<TargetSeen>
+  return isText(seen.history) && /^[pf]{0,32}$/.test(seen.history) && isTime(seen.at) && isText(seen.detail)
+}
+
+/** What of an enactor's progress bears on planning. */
+export function readAhead(value: Uint8Array): Pick<EnactorProgress, 'working' | 'ahead'> | undefined {
+  const found = keys.progress.decode(value) as Loose<EnactorProgress> | undefined
+  const working = generationIn(found?.working)
+  if (working === undefined) return undefined
+  return { working, ahead: generationIn(found?.ahead) ?? null }
+}
+
+const generationIn = (value: unknown): Generation | undefined =>
+  typeof value === 'number' ? toGeneration(value) : undefined
+
+/**
+ * The generation that the next plan has to go above because markers say so, or null. A report about an
+ * older plan than the head counts only if it is above the head: otherwise the head has answered it.
+ */
+export function aheadOf(
+  progress: Iterable<Pick<EnactorProgress, 'working' | 'ahead'>>,
+  head: Generation,
+): Generation | null {
+  let highest: Generation | null = null
+  for (const { working, ahead } of progress)
+    if (ahead !== null && (ahead > head || working >= head) && (highest === null || ahead > highest)) highest = ahead
+  return highest
+}
