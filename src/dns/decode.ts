@@ -41,6 +41,8 @@ class Reader {
   readonly bytes: Uint8Array
   readonly view: DataView
   at = 12
+  /** Names that pointers led to, by where they begin: each is put together once. */
+  private readonly targets = new Map<number, string>()
 
   constructor(bytes: Uint8Array) {
     // A Buffer's own slice() does not copy.
@@ -85,6 +87,8 @@ class Reader {
     let from = this.at
     let at = this.at
     let end = limit
+    let resume = 0
+    let first: { readonly target: number; readonly prefix: number } | undefined
     for (;;) {
       const length = bytes[at]
       if (length === undefined || at >= end) throw new Refusal(`name at ${this.at}: cut off`)
@@ -108,16 +112,25 @@ class Reader {
         throw new Refusal(`name at ${this.at}: pointer at ${at} to ${target} is not to an earlier name`)
       if (++pointers > maxPointers) throw new Refusal(`name at ${this.at}: over ${maxPointers} pointers`)
       text += latin1(bytes, from, at)
-      if (pointers === 1) this.resume = at + 2
+      if (pointers === 1) {
+        resume = at + 2
+        first = { target, prefix: text.length }
+      }
+      const known = this.targets.get(target)
+      if (known !== undefined) {
+        if (text.length + known.length > 255) throw new Refusal(`name at ${this.at}: over 255 octets`)
+        text += known
+        break
+      }
       from = at = target
       end = bytes.length
     }
-    if (pointers > 0) this.at = this.resume
+    if (first !== undefined) {
+      this.at = resume
+      this.targets.set(first.target, text.slice(first.prefix))
+    }
     return text as WireName
   }
-
-  /** Where reading goes on after a name that ended in a pointer. */
-  private resume = 0
 
   record(): ResourceRecord {
     const name = this.name()
