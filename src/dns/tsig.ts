@@ -65,6 +65,8 @@ export interface SignOptions {
   readonly error?: number
   /** With BADTIME: the signer's own time, in seconds since 1970. */
   readonly otherTime?: number
+  /** A later message of a reply that has several, such as a transfer: `requestMac` is the previous one's (RFC 8945 section 5.3.1). */
+  readonly continues?: boolean
 }
 
 /** How many octets `signMessage` adds, so that a reply can be cut to leave room for them. */
@@ -90,7 +92,7 @@ export function signMessage(
     error: options.error ?? 0,
     other: options.otherTime === undefined ? new Uint8Array() : uint48(options.otherTime),
   }
-  const mac = key.mac(digestParts(bytes, fields, options.requestMac))
+  const mac = key.mac(digestParts(bytes, fields, options.requestMac, options.continues))
   return { bytes: append(bytes, { ...fields, mac }), mac }
 }
 
@@ -187,9 +189,15 @@ export function serverTime({ other }: TsigRecord): number | undefined {
 const idOf = (bytes: Uint8Array): number => ((bytes[0] as number) << 8) | (bytes[1] as number)
 
 /** What the MAC is made over (RFC 8945 section 4.3); `message` has no TSIG record, and its original id. */
-function digestParts(message: Uint8Array, tsig: TsigRecord, requestMac: Uint8Array | undefined): Uint8Array[] {
+function digestParts(
+  message: Uint8Array,
+  tsig: TsigRecord,
+  requestMac: Uint8Array | undefined,
+  continues = false,
+): Uint8Array[] {
   const parts: Uint8Array[] = []
   if (requestMac !== undefined) parts.push(uint16(requestMac.length), requestMac)
+  if (continues) return [...parts, message, uint48(tsig.time), uint16(tsig.fudge)]
   const variables = [nameToBytes(fold(tsig.key)), uint16(Class.ANY), uint32(0), nameToBytes(fold(tsig.algorithm))]
   variables.push(uint48(tsig.time), uint16(tsig.fudge), uint16(tsig.error), uint16(tsig.other.length), tsig.other)
   parts.push(message, ...variables)
