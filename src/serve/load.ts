@@ -5,7 +5,7 @@ import { fold, isBelowOrAt, isWildcard, nameToText, parentOf, type WireName } fr
 import { rdataToText, soaFields, validateRdata } from '../dns/rdata.ts'
 import { Class, Type, typeText } from '../dns/types.ts'
 import { lookUp } from './lookup.ts'
-import { Draft, type Node, namesIn, RRset, sameData, Zone } from './zone.ts'
+import { type Node, namesIn, RRset, sameData, type Zone, zoneFromNames } from './zone.ts'
 
 /** The zone, or everything that is wrong with it (at most 100 things). `at` says where the records came from. */
 export function zoneOf(apex: WireName, records: readonly ResourceRecord[], at: string): Zone | readonly Problem[] {
@@ -14,13 +14,12 @@ export function zoneOf(apex: WireName, records: readonly ResourceRecord[], at: s
     if (problems.length < 100)
       problems.push(problem(`${at}: ${nameToText(name)}`, expected, found, 'correct the record'))
   }
-  const zone = new Zone(fold(apex))
-  const draft = new Draft(zone)
+  const owners: [name: WireName, rrsets: RRset[]][] = []
   for (const [name, records_] of byOwner(records)) {
-    if (!isBelowOrAt(name, zone.apex)) refuse(name, `a name in ${nameToText(apex)}`, 'another one')
-    else draft.write(records_[0]?.name as WireName, rrsetsOf(records_, refuse))
+    if (!isBelowOrAt(name, apex)) refuse(name, `a name in ${nameToText(apex)}`, 'another one')
+    else owners.push([(records_[0] as ResourceRecord).name, rrsetsOf(records_, refuse)])
   }
-  for (const [key, node] of draft.changes) zone.replace(key, node)
+  const zone = zoneFromNames(fold(apex), owners)
   if (problems.length === 0) for (const node of zone.nodes.values()) checkNode(zone, node, refuse)
   checkApex(zone, refuse)
   return problems.length === 0 ? zone : problems
@@ -72,18 +71,14 @@ function checkNode(zone: Zone, node: Node, refuse: Refuse): void {
   const { name, key } = node
   const fault = nodeFault(node, zone.apex)
   if (fault !== undefined) refuse(name, fault.expected, fault.found)
-  if (node.hasDname && hasDataBelow(zone, node)) refuse(name, 'nothing below a DNAME', 'records')
-  const ns = node.get(Type.NS)
+  if (node.hasDname && node.children > 0) refuse(name, 'nothing below a DNAME', 'records')
+  // The servers of the zone itself may be endpoints, whose addresses come later.
+  const ns = key === zone.apex ? undefined : node.get(Type.NS)
   for (const data of ns?.datas ?? []) {
     const [target] = namesIn(Type.NS, data)
     if (target !== undefined && isBelowOrAt(target, key) && !hasGlue(zone, fold(target)))
       refuse(name, `an address for its server ${nameToText(target)}`, 'none')
   }
-}
-
-/** Only data at the apex's own children can be hidden below an apex DNAME: the apex itself is not redirected. */
-function hasDataBelow(zone: Zone, node: Node): boolean {
-  return zone.get(node.key) !== undefined && node.children > 0
 }
 
 /** What is wrong with the RRsets of one name by themselves. */
@@ -115,7 +110,7 @@ function hasGlue(zone: Zone, target: WireName): boolean {
   return place.kind === 'dname' || (place.kind === 'cut' && !isBelowOrAt(target, place.node.key))
 }
 
-/** The name above which a DNAME would hide it, if there is one. */
+/** The DNAME above a name, which would hide it. */
 export function dnameAbove(
   zone: { get(key: WireName): Node | undefined; readonly apex: WireName },
   key: WireName,

@@ -72,9 +72,12 @@ export interface Names {
   readonly cuts: number
   /** `key` in lower case. */
   get(key: WireName): Node | undefined
+  /** Every name there is, and perhaps names that are gone: look them up. Costs what exists. */
+  keys(): Iterable<WireName>
 }
 
-const isCut = (node: Node | undefined | null, apex: WireName): boolean =>
+/** Whether names below (or, with NS, from here on) are handed over to somebody else. */
+export const isCut = (node: Node | undefined | null, apex: WireName): boolean =>
   node != null && (node.hasDname || (node.hasNs && node.key !== apex))
 
 export class Zone implements Names {
@@ -91,6 +94,10 @@ export class Zone implements Names {
     return this.nodes.get(key)
   }
 
+  keys(): Iterable<WireName> {
+    return this.nodes.keys()
+  }
+
   /** Puts a node in place of what was there; null takes it away. Parents' counts are the caller's affair. */
   replace(key: WireName, node: Node | null): void {
     const old = this.nodes.get(key)
@@ -105,6 +112,28 @@ export class Zone implements Names {
     assert(soa !== undefined, 'expected a SOA record at the apex of a served zone, found none')
     return soa
   }
+}
+
+/** A zone from the names that have records, each given once. Empty non-terminals are found. */
+export function zoneFromNames(
+  apex: WireName,
+  owners: Iterable<readonly [name: WireName, rrsets: readonly RRset[]]>,
+): Zone {
+  const found = new Map<WireName, readonly [name: WireName, rrsets: readonly RRset[]]>()
+  for (const owner of owners) found.set(fold(owner[0]), owner)
+  const children = new Map<WireName, number>()
+  for (const name of [...found.values()].map(([owner]) => owner)) {
+    for (let child = name; fold(child) !== apex; child = parentOf(child)) {
+      const above = fold(parentOf(child))
+      const count = children.get(above) ?? 0
+      children.set(above, count + 1)
+      if (count > 0 || found.has(above)) break
+      found.set(above, [parentOf(child), []])
+    }
+  }
+  const zone = new Zone(apex)
+  for (const [key, [name, rrsets]] of found) zone.replace(key, new Node(name, key, rrsets, children.get(key) ?? 0))
+  return zone
 }
 
 export const recordsOf = (node: Node | null | undefined): number =>
@@ -128,6 +157,22 @@ export class Draft implements Names {
   get(key: WireName): Node | undefined {
     const changed = this.changes.get(key)
     return changed === undefined ? this.base.get(key) : (changed ?? undefined)
+  }
+
+  *keys(): Iterable<WireName> {
+    yield* this.changes.keys()
+    yield* this.base.keys()
+  }
+
+  /** Forgets changes that come to nothing. Whether any record is different. */
+  prune(): boolean {
+    let different = false
+    for (const [key, node] of this.changes) {
+      const old = this.base.get(key)
+      if (!sameRecords(old, node)) different = true
+      else if ((old?.children ?? -1) === (node?.children ?? -1)) this.changes.delete(key)
+    }
+    return different
   }
 
   /** Gives a name exactly these RRsets. Empty non-terminals above appear and disappear with it. */
