@@ -101,6 +101,32 @@ test('a watching process is woken for every commit of four others', { timeout: 6
   await Promise.all(writers.map((writer) => writer.ended))
 })
 
+test('a read within one event turn sees what another process has acknowledged', { timeout: 60_000 }, async () => {
+  const store = await opened()
+  program('log', 'a')
+  const first = await store.watch('log/', never, 30_000)
+  // Only microtasks run here: LMDB's own snapshot would stay the same all the time.
+  const end = performance.now() + 10_000
+  let { revision } = await store.range('log/', { limit: 1 })
+  while (revision < first.revision + 20 && performance.now() < end) {
+    const seen = (await store.range('log/', { limit: 1 })).revision
+    expect(seen).toBeGreaterThanOrEqual(revision)
+    revision = seen
+  }
+  expect(revision).toBeGreaterThanOrEqual(first.revision + 20)
+})
+
+test('what a process has acknowledged is seen by whoever hears of it', { timeout: 60_000 }, async () => {
+  const store = await opened()
+  const writer = program('log', 'a')
+  for (let heard = 0; heard < 300; ) {
+    await writer.until((lines) => lines.length > heard)
+    heard = writer.lines.length
+    const newest = writer.lines.at(-1)
+    expect(await store.get(`log/a/${newest}`), `commit ${newest}`).toBeDefined()
+  }
+})
+
 test('a commit wakes a watcher in another process within milliseconds', { timeout: 60_000 }, async () => {
   const watcher = program('watch')
   await watcher.until((lines) => lines.includes('ready'))

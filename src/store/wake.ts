@@ -25,16 +25,20 @@ export function waker(revision: () => number, dataFile: string, pollMs?: number)
   const waiters = new Set<{ readonly seen: number; readonly wake: () => void }>()
   let poll: NodeJS.Timeout | undefined
   let settle: NodeJS.Timeout | undefined
+  let again = false
   let period = pollMs ?? pollWithHints
   const withoutHints = () => {
     period = pollMs ?? pollWithoutHints
   }
   const onWrite = () => {
-    if (waiters.size === 0 || settle !== undefined) return
-    if (check()) return
+    if (settle !== undefined) again = true
+    else if (waiters.size > 0 && !check()) lookAgain()
+  }
+  function lookAgain(): void {
+    again = false
     settle = setTimeout(() => {
       settle = undefined
-      check()
+      if (!check() && again) lookAgain()
     }, settleMs)
     settle.unref()
   }
