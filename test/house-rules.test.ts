@@ -38,6 +38,11 @@ const alsoAllowed: readonly { readonly from: RegExp; readonly to: RegExp; readon
     to: /^src\/health\/(?:detector|balance|velocity)\.ts$/,
     because: 'judging health is part of deciding; these are pure',
   },
+  {
+    from: /^src\/serve\/copy\.ts$/,
+    to: /^src\/store\/(?:lmdb|store)\.ts$/,
+    because: "the server's own copy is a store in a directory of its own, which nobody else opens",
+  },
 ]
 
 /**
@@ -51,6 +56,10 @@ const actors: readonly { readonly files: RegExp; readonly because: string }[] = 
     because: 'the embedded store is files and their locks',
   },
   { files: /^src\/config\/(?:files|secrets|source)\.ts$/, because: 'reads the configuration and the keys' },
+  {
+    files: /^src\/serve\/(?:server|sockets|tcp|lock)\.ts$/,
+    because: 'the sockets of the built-in server, and the clock that signatures are checked with',
+  },
   { files: /^src\/cli\//, because: 'starts programs, talks to a terminal' },
   { files: /^src\/telemetry\//, because: 'writes logs, listens for scrapes' },
 ]

@@ -62,11 +62,12 @@ const format = '{"format":"holdfast-server","version":1}'
 /** Writes of one transaction while a zone is made. */
 const chunk = 5000
 
-export async function openCopy(dir: string): Promise<Copy | Problem> {
+/** Opens the copy, or makes an empty one, and takes it over from whoever had it. `session` says for people who does. */
+export async function openCopy(dir: string, session: string): Promise<Copy | Problem> {
   const opened = await openLmdbStore({ path: dir })
   if (isProblem(opened)) return { ...opened, at: `server directory ${dir}` }
   try {
-    const found = await readCopy(dir, opened)
+    const found = await readCopy(dir, session, opened)
     if (!isProblem(found)) return found
     await opened.close()
     return found
@@ -77,7 +78,7 @@ export async function openCopy(dir: string): Promise<Copy | Problem> {
   }
 }
 
-async function readCopy(dir: string, store: Store): Promise<Copy | Problem> {
+async function readCopy(dir: string, session: string, store: Store): Promise<Copy | Problem> {
   const at = `server directory ${dir}`
   const entry = await store.get('format')
   if (entry === undefined) {
@@ -116,10 +117,10 @@ async function readCopy(dir: string, store: Store): Promise<Copy | Problem> {
     })
   }
 
-  const session = await store.get('session')
+  const before = await store.get('session')
   const taken = await store.commit(
-    [{ key: 'session', revision: session?.revision ?? never }],
-    [{ kind: 'put', key: 'session', value: utf8(`process ${process.pid}, since ${new Date().toISOString()}`) }],
+    [{ key: 'session', revision: before?.revision ?? never }],
+    [{ kind: 'put', key: 'session', value: utf8(session) }],
   )
   if (taken.kind !== 'committed')
     return notWritable(at, taken.kind === 'refused' ? taken.problem.found : 'another server that starts in it')

@@ -30,7 +30,7 @@ export interface RunningServer {
 export async function startServer(settings: ServerSettings, trace: ServeTrace): Promise<RunningServer | Problem> {
   const lock = await lockDirectory(settings.dir)
   if (isProblem(lock)) return lock
-  const copy = await openCopy(settings.dir)
+  const copy = await openCopy(settings.dir, `process ${process.pid}, since ${new Date().toISOString()}`)
   if (isProblem(copy)) {
     lock.close()
     return copy
@@ -46,7 +46,7 @@ export async function startServer(settings: ServerSettings, trace: ServeTrace): 
   }
 
   const limits = { ...defaultLimits, ...settings.limits }
-  const stats = new Stats()
+  const stats = new Stats(() => performance.now())
   const updates = updater(table, copy, limits.updateQueue, trace)
   const context: RequestContext = {
     table,

@@ -29,6 +29,12 @@ export class Stats {
   private signatures = 0
   private untold = 0
   private toldAt = Number.NEGATIVE_INFINITY
+  private readonly nowMs: () => number
+
+  /** `nowMs`: milliseconds on a clock that never goes back. */
+  constructor(nowMs: () => number) {
+    this.nowMs = nowMs
+  }
 
   answered(rcode: number): void {
     this.byRcode[rcode & 31] = (this.byRcode[rcode & 31] as number) + 1
@@ -42,7 +48,7 @@ export class Stats {
   /** Reports at most one a second: whoever guesses keys must not fill the log. */
   signatureRefused(client: string, detail: string, trace: ServeTrace): void {
     this.signatures++
-    const now = performance.now()
+    const now = this.nowMs()
     if (now - this.toldAt < 1000) {
       this.untold++
       return
