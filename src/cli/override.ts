@@ -33,7 +33,12 @@ export function givingOptions(command: Command, rules: readonly string[] = []): 
     .addOption(new Option('--until <when>', 'when it ends, such as 2030-01-31T18:00:00Z').argParser(whenArgument))
   if (rules.length > 0)
     command.addOption(
-      new Option('--break <rules...>', 'safety rules that it may break; a refusal names them').choices([...rules]),
+      new Option('--break <rule>', 'a safety rule that it may break; a refusal names it').argParser(
+        (rule: string, before: readonly string[] = []) => {
+          if (rules.includes(rule)) return [...before, rule]
+          throw new InvalidArgumentError(`expected ${rules.join(' or ')}.`)
+        },
+      ),
     )
   return waitingOptions(command)
 }

@@ -18,7 +18,7 @@ export function planCommand(cli: Cli): Command {
     .action(async (options: { readonly check?: boolean; readonly names: number }, self: Command) => {
       const output = outputOf(cli, self)
       const config = openConfig(cli, self)
-      const { document, text } = await withStore(config, { write: false }, async (store) =>
+      const { document, text } = await withStore(config, { write: false, absent: 'empty' }, async (store) =>
         describe(await forecast(store, config.policy), options.names, output),
       )
       output.print(document, () => text)

@@ -4,6 +4,7 @@ import { startServer } from '../serve/server.ts'
 import { serveTelemetry } from '../telemetry/http.ts'
 import { openLog } from '../telemetry/log.ts'
 import { metricsOf } from '../telemetry/metrics.ts'
+import { serveMetrics } from '../telemetry/serve-metrics.ts'
 import type { TraceEvent } from '../world/world.ts'
 import type { Cli } from './cli.ts'
 import { exit } from './exit.ts'
@@ -45,12 +46,16 @@ export async function runServer(cli: Cli, path: string, options: RunOptions): Pr
   if (isProblem(server)) throw new CliFailure(exit.unreachable, [server])
 
   const started = Date.now()
+  const refresh = serveMetrics(metrics, () => server.stats())
   const address = options.http ?? config.serverHttp
   const http =
     address === null
       ? null
       : await serveTelemetry(address, {
-          metrics: () => metrics.page(),
+          metrics() {
+            refresh()
+            return metrics.page()
+          },
           health: () => ({
             ok: true,
             role: 'server',

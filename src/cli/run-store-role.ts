@@ -7,7 +7,7 @@ import { enactor } from '../enact/enactor.ts'
 import { sweeper } from '../enact/sweep.ts'
 import { prober } from '../health/prober.ts'
 import { keys } from '../model/keys.ts'
-import type { Policy, Zone } from '../model/policy.ts'
+import type { Policy, PolicySource, Zone } from '../model/policy.ts'
 import { planner } from '../plan/planner.ts'
 import type { Provider } from '../providers/provider.ts'
 import { rfc2136Provider } from '../providers/rfc2136/rfc2136.ts'
@@ -33,8 +33,8 @@ export type StoreRole = 'planner' | 'enactor' | 'prober'
 /** Never returns: the process ends when it is told to, or by a bug. */
 export async function runStoreRole(cli: Cli, path: string, role: StoreRole, options: RunOptions): Promise<never> {
   const config = openConfig(cli, path, { secrets: role === 'enactor' })
-  const opened = await openLmdbStore({ path: config.store.path })
-  if (isProblem(opened)) throw new CliFailure(exit.unreachable, [opened])
+  const store = await openLmdbStore({ path: config.store.path })
+  if (isProblem(store)) throw new CliFailure(exit.unreachable, [store])
   const log = openLog(options.id, options.log)
   const metrics = metricsOf({ program: options.id, role, version })
   const world = nodeWorld({
@@ -44,13 +44,12 @@ export async function runStoreRole(cli: Cli, path: string, role: StoreRole, opti
       log.event(event)
     },
   })
-  const source = policySourceOf(config.path, cli.io.env)
-  const policy = (): Policy | null => config.policy
+  const source = remembering(policySourceOf(config.path, cli.io.env), config.policy)
   const refresh =
     role === 'planner'
-      ? planMetrics(metrics, opened)
+      ? planMetrics(metrics, store)
       : role === 'enactor'
-        ? publishedMetrics(metrics, opened, options.id, policy)
+        ? publishedMetrics(metrics, store, options.id, source.latest)
         : async () => {}
   const http =
     options.http === null
@@ -61,24 +60,43 @@ export async function runStoreRole(cli: Cli, path: string, role: StoreRole, opti
             return await metrics.page()
           },
           health: () => ({ ok: true, role, id: options.id, pid: process.pid, version }),
-          ready: () => readiness(opened, role, options.id),
+          ready: () => readiness(store, role, options.id),
         })
   if (isProblem(http)) throw new CliFailure(exit.unreachable, [http])
   const url = http?.url ?? null
-  const store = withHttp(opened, keys.status.key(role, options.id), url)
+  const self = { pid: process.pid, http: url }
   world.trace({ event: 'program.started', role, version, node: process.version, pid: process.pid, http: url ?? '' })
   tellParent({ ready: true, http: url })
   stopOnSignal(world)
-  if (role === 'prober') return await prober(world, { store, policy: source })
+  if (role === 'prober') return await prober(world, { store, policy: source, self })
   if (role === 'enactor')
-    return await enactor(world, { store, policy: source, provider: providers(world, cli, config) })
-  return await Promise.race([planner(world, { store, policy: source }), sweeper(world, { store, policy: source })])
+    return await enactor(world, { store, policy: source, self, provider: providers(world, cli, config) })
+  return await Promise.race([
+    planner(world, { store, policy: source, self }),
+    sweeper(world, { store, policy: source }),
+  ])
+}
+
+/** The source, and the policy that was read from it last. */
+function remembering(source: PolicySource, first: Policy): PolicySource & { latest(): Policy } {
+  let latest = first
+  return {
+    async read() {
+      const reading = await source.read()
+      if (reading.kind === 'policy') latest = reading.policy
+      return reading
+    },
+    latest: () => latest,
+  }
 }
 
 /** Stopping is crashing: there is one way to recover, and each restart exercises it. */
 function stopOnSignal(world: World): void {
+  // A terminal's Ctrl-C reaches `up` as well, which ends its programs in its own way.
+  const supervised = process.send !== undefined
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => {
+      if (signal === 'SIGINT' && supervised) return
       world.trace({ event: 'program.stopped', why: signal })
       process.exit(exit.ok)
     })
@@ -97,24 +115,6 @@ async function readiness(store: Store, role: StoreRole, id: string): Promise<Hea
   } catch (error) {
     if (error instanceof StoreOutage) return { ok: false, why: error.message }
     throw error
-  }
-}
-
-/** Writes where this program's metrics are into the report that the role itself writes. */
-function withHttp(store: Store, statusKey: string, http: string | null): Store {
-  return {
-    get: (key) => store.get(key),
-    range: (prefix, options) => store.range(prefix, options),
-    watch: (prefix, after, timeoutMs) => store.watch(prefix, after, timeoutMs),
-    close: () => store.close(),
-    commit(compares, writes) {
-      const filled = writes.map((write) => {
-        if (write.kind !== 'put' || write.key !== statusKey) return write
-        const status = keys.status.decode(write.value)
-        return status === undefined ? write : { ...write, value: keys.status.encode({ ...status, http }) }
-      })
-      return store.commit(compares, filled)
-    },
   }
 }
 

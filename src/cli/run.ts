@@ -9,8 +9,7 @@ import { type Cli, configPath, newCommand } from './cli.ts'
 import { exit } from './exit.ts'
 import { CliFailure } from './io.ts'
 import { followParent, type RunOptions, tellParent } from './parent.ts'
-import { runServer } from './run-server.ts'
-import { runStoreRole, type StoreRole } from './run-store-role.ts'
+import type { StoreRole } from './run-store-role.ts'
 
 const roles = ['planner', 'enactor', 'prober', 'server'] as const
 
@@ -39,8 +38,9 @@ export function runCommand(cli: Cli): Command {
         const run: RunOptions = { id, http: options.http ?? null, log: options.log }
         followParent(role)
         try {
-          if (role === 'server') await runServer(cli, path, run)
-          else await runStoreRole(cli, path, role satisfies StoreRole, run)
+          // Loaded only here: the other commands need not wait for the code of every role.
+          if (role === 'server') await (await import('./run-server.ts')).runServer(cli, path, run)
+          else await (await import('./run-store-role.ts')).runStoreRole(cli, path, role satisfies StoreRole, run)
         } catch (error) {
           if (error instanceof CliFailure) for (const problem of error.problems) tellParent({ problem })
           const log = openLog(id, 'error')

@@ -10,7 +10,7 @@ import { exit } from './exit.ts'
 import { blastText } from './history.ts'
 import { CliFailure, fail } from './io.ts'
 import { openConfig, withStore } from './session.ts'
-import { agoText, count, percentText, someOf, table, timeText } from './text.ts'
+import { agoText, count, durationText, percentText, someOf, table, timeText } from './text.ts'
 
 export function showCommand(cli: Cli): Command {
   return newCommand('show', 'One plan: what it answers for every name, and why.', [
@@ -111,19 +111,19 @@ export function keptText(generations: readonly number[]): string {
 
 /** Why a target answers as it does, in words. */
 export function targetText(state: TargetState, now: number): string {
-  const since = agoText(state.since, now)
+  const since = `for ${durationText(Math.max(0, now - state.since))}`
   switch (state.kind) {
     case 'new':
-      return `has not passed its checks since it was added, ${since}`
+      return `new, ${since}: has not passed its checks yet`
     case 'serving':
-      return `since ${since}`
+      return since
     case 'ramping':
-      return `at ${state.percent} %, back since ${since}`
+      return `at ${state.percent} %, back ${since}`
     case 'held':
-      return `should go, held back by ${state.by}, since ${since}`
+      return `should go, held back by ${state.by}, ${since}`
     case 'removed':
-      return `${state.reason}, since ${since}`
+      return `${state.reason}, ${since}`
     case 'drained':
-      return `by ${state.by}: ${state.reason}, since ${since}`
+      return `by ${state.by}: ${state.reason}, ${since}`
   }
 }

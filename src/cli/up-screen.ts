@@ -37,9 +37,9 @@ export function screenOf(known: Known): Screen {
     started: known.started,
     head: head === undefined ? null : { generation: head.generation, at: head.at },
     alarms: alarmsOf(known),
-    programs: known.programs.map((program) => programRow(program, known)),
+    programs: known.programs.toSorted(byImportance).map((program) => programRow(program, known)),
     pools: [...policy.pools.values()].slice(0, 6).map((pool) => poolRows(pool, known)),
-    names: known.published.map((one) => nameRow(one, known)),
+    names: known.published.map(nameRow),
     namesTotal: policy.endpoints.size,
     events: known.events,
     tries: tries(known),
@@ -47,6 +47,9 @@ export function screenOf(known: Known): Screen {
       config.server === null ? 'Ctrl-C stops everything' : 'Ctrl-C stops everything; with --keep-server DNS goes on',
   }
 }
+
+const order = ['server', 'role', 'companion'] as const
+const byImportance = (a: ProgramView, b: ProgramView): number => order.indexOf(a.kind) - order.indexOf(b.kind)
 
 function alarmsOf({ snapshot, outage, now }: Known): string[] {
   const alarms: string[] = []
@@ -125,12 +128,11 @@ function judged(state: TargetState | undefined, failing: string): { share: numbe
   }
 }
 
-function nameRow(one: Shown, { snapshot }: Known): Screen['names'][number] {
+function nameRow(one: Shown): Screen['names'][number] {
   const name = shown(one.name)
   if (one.kind === 'outage') return { name, generation: null, answer: one.reason, mark: 'bad' }
-  const answer = one.alias === null ? one.addresses.join('  ') : `→ ${shown(one.alias as typeof one.name)}`
+  const answer = one.alias === null ? one.addresses.toSorted().join('  ') : `→ ${shown(one.alias as typeof one.name)}`
   const mark: Mark = answer === '' ? 'bad' : one.marker === null ? 'busy' : 'good'
-  void snapshot
   return { name, generation: one.marker?.generation ?? null, answer: answer === '' ? 'nothing' : answer, mark }
 }
 
@@ -144,15 +146,13 @@ function tries({ config, policy, programs, cwd }: Known): Screen['tries'] {
   for (const { name } of programs.filter(({ kind, state }) => kind === 'companion' && state === 'gone').slice(0, 3))
     list.push({ command: `${companionCommand(config, name, cwd)} &`, what: `start ${name} again` })
   const service = programs.find(({ kind, pid }) => kind === 'companion' && pid !== null)
-  if (service !== undefined)
-    list.push({ command: `kill -9 ${service.pid}`, what: `stop the service ${service.name}: its address leaves` })
+  if (service !== undefined) list.push({ command: `kill -9 ${service.pid}`, what: `the service ${service.name}` })
   const enactors = programs.filter(({ name, pid }) => name.startsWith('enactor-') && pid !== null)
   if (enactors.length > 0)
-    list.push({ command: `kill -9 ${enactors.map(({ pid }) => pid).join(' ')}`, what: 'all enactors: DNS goes on' })
+    list.push({ command: `kill -9 ${enactors.map(({ pid }) => pid).join(' ')}`, what: 'all enactors' })
   const server = programs.find(({ kind, pid }) => kind === 'server' && pid !== null)
-  if (server !== undefined)
-    list.push({ command: `kill -9 ${server.pid}`, what: 'the DNS server: back from its own disk' })
-  list.push({ command: `kill -9 ${process.pid}`, what: 'this control process: DNS goes on' })
+  if (server !== undefined) list.push({ command: `kill -9 ${server.pid}`, what: 'the DNS server' })
+  list.push({ command: `kill -9 ${process.pid}`, what: 'this program' })
   return list
 }
 

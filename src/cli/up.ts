@@ -83,6 +83,9 @@ async function up(
   const happenings: Happening[] = []
   let changed = true
   const tell = (happening: Happening) => {
+    // Several enactors finish the same plan: the first one is news.
+    const since = happening.at - sameNewsMs
+    if (!happening.bad && happenings.some(({ at, text }) => at > since && text === happening.text)) return
     happenings.push(happening)
     if (happenings.length > 200) happenings.shift()
     changed = true
@@ -95,7 +98,7 @@ async function up(
     keepLog(text)
     const parsed = parseLogLine(text)
     if (parsed === undefined) tell({ at: Date.now(), program, text, bad: true })
-    else if (isNotable(parsed.level))
+    else if (isNotable(parsed.level) && parsed.event.event !== 'program.started')
       tell({ at: parsed.time, program, text: describeEvent(parsed.event), bad: parsed.level !== 'info' })
   }
 
@@ -180,6 +183,8 @@ function prepared(cli: Cli, path: string): Config {
 
 const definedOnly = (env: Readonly<Record<string, string | undefined>>): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined))
+
+const sameNewsMs = 2000
 
 const logMaxBytes = 16 * 1024 * 1024
 

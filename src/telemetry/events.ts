@@ -5,14 +5,15 @@
 import type { AnyEnactEvent } from '../enact/events.ts'
 import type { AnyHealthEvent } from '../health/events.ts'
 import type { PlanEvent } from '../plan/events.ts'
+import type { ServeEvent } from '../serve/events.ts'
 import type { TraceEvent } from '../world/world.ts'
 import type { Level } from './level.ts'
 import type { CliEvent } from './program-events.ts'
 
-export type AnyEvent = AnyEnactEvent | AnyHealthEvent | PlanEvent | CliEvent
+export type AnyEvent = AnyEnactEvent | AnyHealthEvent | PlanEvent | ServeEvent | CliEvent
 
 interface Telling<Event> {
-  readonly level: Level
+  readonly level: Level | ((event: Event) => Level)
   say(event: Event): string
 }
 
@@ -54,7 +55,7 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
     say: (e) =>
       `the configuration cannot be used, the last good one goes on: ${e.first}${e.problems > 1 ? ` (and ${e.problems - 1} more)` : ''}`,
   },
-  'plan.stood-by': { level: 'info', say: (e) => `stands by: ${e.reason}` },
+  'plan.stood-by': { level: 'info', say: (e) => e.reason },
   'plan.damage-found': { level: 'warn', say: (e) => `generation ${e.generation} is damaged in the store: ${e.what}` },
   'plan.override-ended': { level: 'info', say: (e) => `${e.subject.replace('/', ' ')} ended: ${e.because}` },
   'plan.document-refused': { level: 'warn', say: (e) => `${e.key} in the store is damaged: ${e.what}` },
@@ -125,11 +126,52 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
     say: (e) => `the configuration cannot be used, the last good one goes on: ${e.reason}`,
   },
   'health.policy_changed': { level: 'debug', say: (e) => `the configuration is in use: ${n(e.pools, 'pool')}` },
+
+  'serve.started': {
+    level: 'info',
+    say: (e) => `answers at ${e.listen}: ${n(e.names, 'name')} in ${n(e.zones, 'zone')}`,
+  },
+  'serve.stopped': { level: 'info', say: () => 'answers no more' },
+  'serve.zone_made': { level: 'info', say: (e) => `${name(e.zone)}: made, ${n(e.records, 'record')}` },
+  'serve.settings_applied': {
+    level: 'info',
+    say: (e) =>
+      `${name(e.zone)}: ${n(e.changes, 'change')} of the configuration${e.skipped > 0 ? `, ${n(e.skipped, 'record')} left to guarded names` : ''}`,
+  },
+  'serve.settings_refused': { level: 'warn', say: (e) => `${name(e.zone)} is served as it was: ${e.reason}` },
+  'serve.zone_unused': {
+    level: 'warn',
+    say: (e) => `${name(e.zone)} is on disk, not in the configuration: kept, not served`,
+  },
+  'serve.updated': { level: 'debug', say: (e) => `${name(e.zone)}: ${n(e.names, 'name')} changed, serial ${e.serial}` },
+  'serve.update_refused': {
+    // A condition that does not hold is everyday life among several enactors; anything else is somebody's mistake.
+    level: (e) => (e.guard === '' && /^[NY]X/.test(e.rcode) ? 'debug' : 'warn'),
+    say: (e) => `${name(e.zone)}: an update by ${name(e.key)} was turned down (${e.rcode}): ${e.reason}`,
+  },
+  'serve.signature_refused': {
+    level: 'warn',
+    say: (e) => `${e.client}: a signature is wrong: ${e.detail}${e.more > 0 ? ` (and ${e.more} more)` : ''}`,
+  },
+  'serve.disk_failed': { level: 'error', say: (e) => `the disk did not take a change: ${e.reason}` },
+  'serve.fenced': { level: 'error', say: (e) => `takes no more updates: ${e.reason}` },
+  'serve.transferred': {
+    level: 'debug',
+    say: (e) => `${name(e.zone)}: ${n(e.records, 'record')} transferred to ${name(e.key)}`,
+  },
+  'serve.failed': {
+    level: 'error',
+    say: (e) => `a message could not be handled (a bug): ${e.reason}${e.more > 0 ? ` (and ${e.more} more)` : ''}`,
+  },
+  'serve.socket_failed': { level: 'warn', say: (e) => `${e.listen}: ${e.reason}` },
 }
 
 const tellings: ReadonlyMap<string, Telling<never>> = new Map(Object.entries(table))
 
-export const levelOf = (event: TraceEvent): Level => tellings.get(event.event)?.level ?? 'info'
+export function levelOf(event: TraceEvent): Level {
+  const level = tellings.get(event.event)?.level ?? 'info'
+  return typeof level === 'function' ? level(event as never) : level
+}
 
 /** One line for people; an event that this version does not know is shown as it is. */
 export function describeEvent(event: TraceEvent): string {

@@ -44,7 +44,7 @@ export function publishedMetrics(
   metrics: Metrics,
   store: Store,
   enactor: string,
-  policy: () => Policy | null,
+  policy: () => Policy,
 ): () => Promise<void> {
   const make = makerFor(metrics.registry)
   const enacted = make.gauge(
@@ -60,14 +60,15 @@ export function publishedMetrics(
   return sometimes(async () => {
     const entry = await store.get(keys.progress.key(enactor))
     const progress = entry === undefined ? undefined : keys.progress.decode(entry.value)
-    const wanted = policy()
-    if (progress === undefined || wanted === null) return
+    if (progress === undefined) return
     enacted.set(progress.enacted)
     if (progress.enacted === shown) return
     const reading = await readPlan(store, progress.enacted)
     if (reading.kind !== 'plan') return
     const blocked = new Set(progress.blocked.map(({ name }) => name))
-    const names = new Set([...wanted.endpoints.keys()].slice(0, labelledNamesMax).filter((name) => !blocked.has(name)))
+    const names = new Set(
+      [...policy().endpoints.keys()].slice(0, labelledNamesMax).filter((name) => !blocked.has(name)),
+    )
     const { plan } = reading
     const indexes = new Set([...names].map((name) => shardOf(name, plan.shards.length)))
     const text = await readShards(store, plan, indexes)
