@@ -107,7 +107,7 @@ class Planner {
     const { clock } = this.#world
     const untilNext = nextAt === null ? lookMs : Math.max(0, nextAt - clock.wall())
     if (untilNext === 0) return
-    await this.#inputs.wait(Math.min(lookMs, untilNext), (key) => this.#newest.touched(key))
+    await this.#inputs.wait(Math.min(lookMs, untilNext), (key, upTo) => this.#newest.touched(key, upTo))
   }
 
   /** One decision, from reading to publishing. */
@@ -193,6 +193,8 @@ class Planner {
       [{ key, revision }],
       [{ kind: 'put', key, value: keys.policy.encode(mine) }],
     )
+    // What is in force has changed, by this commit or by the one that was faster: read it before the next decision.
+    this.#loaded = false
     if (commit.kind === 'committed') return undefined
     return `stands by: the policy could not be put in force (${commit.kind})`
   }
@@ -214,16 +216,10 @@ class Planner {
       now,
     }
     const to = overrides.flatMap(({ action }) => (action.kind === 'rollback' ? [action.to] : []))[0]
-    const repeats = to !== undefined && base.head?.rolledBackTo === to
-    const old = to === undefined || repeats ? null : await this.#readOld(to)
-    // Where the plan before is a rollback already, what it answers is what to repeat.
-    const standIn = (text: PlanText | null): PlanText | null =>
-      text !== null && repeats ? { head: { ...text.head, generation: to }, shard: (index) => text.shard(index) } : old
-    const headOnly = base.head === null ? null : { head: base.head, shard: () => '' }
-    const needed = affectedShards({ ...situation, rollback: standIn(headOnly) })
-    const previous = await base.text(needed)
+    const rollback = to === undefined || base.head?.rolledBackTo === to ? null : await this.#readOld(to)
+    const previous = await base.text(affectedShards({ ...situation, rollback }))
     if (previous !== null && 'kind' in previous) return undefined
-    return { ...situation, previous, rollback: standIn(previous), author: this.#world.id }
+    return { ...situation, previous, rollback, author: this.#world.id }
   }
 
   async #readOld(generation: Generation): Promise<PlanText | null> {
