@@ -20,6 +20,8 @@ import { type Checked, carriedOver, nextObservation, resumedFrom, seenOf } from 
 export interface ProberPorts {
   readonly store: Store
   readonly policy: PolicySource
+  /** For the status document. */
+  readonly self?: { readonly pid: number; readonly http: string | null }
 }
 
 /** Checks in progress, of all pools together. */
@@ -31,7 +33,7 @@ const heartbeatMs = 5_000
 const phaseMs = 1_000
 
 /** Runs until the process ends. One document per pool with a check: `keys.observation`. */
-export async function prober(world: World, { store, policy: source }: ProberPorts): Promise<never> {
+export async function prober(world: World, { store, policy: source, self }: ProberPorts): Promise<never> {
   const started = world.clock.wall()
   const mailbox = new Mailbox(world, store)
   const gate = new Gate(checksAtOnce)
@@ -97,7 +99,8 @@ export async function prober(world: World, { store, policy: source }: ProberPort
         : `probes ${targets} targets of ${rounds.length} pools, ${failing} failing${
             unreadable === undefined ? '' : '; goes on with the last good policy, the newest is not usable'
           }`
-    return { role: 'prober', id: world.id, pid: process.pid, started, at, http: null, note } as const
+    const { pid, http } = self ?? { pid: process.pid, http: null }
+    return { role: 'prober', id: world.id, pid, started, at, http, note } as const
   }
 }
 
