@@ -356,7 +356,10 @@ class Enactor {
       .catch((error: unknown) => {
         work.report = null
         work.due = (this.#world.clock.now() + jittered(this.#world, work.failures++)) as Instant
-        if (error instanceof PlanVanished) this.#lost(view.head.generation, error.message)
+        if (error instanceof PlanVanished) {
+          // A view that was left behind is not claimed any more, and may go.
+          if (this.#view === view) this.#lost(view.head.generation, error.message)
+        }
         // The main loop finds out by itself whether the store is still gone.
         else if (!(error instanceof StoreOutage)) this.#bug = error
       })
