@@ -150,7 +150,7 @@ function findProgram(program) {
 
 function missingDebianPackages() {
   const { packages } = readJson(join(root, 'scripts', 'debian-packages.json'))
-  const isThere = (entry) => (entry.program ? findProgram(entry.program) !== undefined : existsSync(entry.file))
+  const isThere = ({ programs, file }) => (programs ? findProgram(programs[0]) !== undefined : existsSync(file))
   return packages.filter((entry) => !isThere(entry))
 }
 
@@ -165,7 +165,7 @@ async function provideDebianPackages() {
     await alone(() => installDebianPackages(missingDebianPackages()))
     return
   }
-  const programs = missing.map((entry) => entry.program ?? entry.file).join(', ')
+  const programs = missing.flatMap(({ programs, file }) => programs ?? file).join(', ')
   say(`programs that tests use are missing${isDebian ? '; to install them:' : `: ${programs}. Packages of Debian:`}`)
   say(
     isDebian

@@ -38,7 +38,7 @@ export function describeWith(programs: readonly string[], name: string, suite: (
 }
 
 function whereFrom(program: string): string {
-  const entry = list.packages.find((candidate) => candidate.program === program)
+  const entry = list.packages.find(({ programs = [] }) => programs.includes(program))
   return entry === undefined ? program : `${program} (Debian package ${entry.package})`
 }
 
