@@ -2,7 +2,6 @@
 import { expect, test } from 'vitest'
 import { decodeMessage, ednsOf, encodeMessage, isMalformed, type Message, messageOf } from '../src/dns/message.ts'
 import { rcodeText, typeFromText } from '../src/dns/types.ts'
-import { type Asking, answer, lengthOf } from '../src/serve/answer.ts'
 import { zoneOf } from '../src/serve/load.ts'
 import { Table } from '../src/serve/table.ts'
 import {
@@ -14,6 +13,7 @@ import {
   rows,
   setText,
 } from './support/conformance.ts'
+import { replyTo } from './support/serve.ts'
 
 interface Accepted {
   readonly rcode: string
@@ -39,8 +39,6 @@ interface Case {
   readonly accept: readonly Accepted[]
 }
 
-const out = new Uint8Array(0xffff)
-
 function load(table: Table, origin: string, lines: readonly string[], suffix: string): void {
   const zone = zoneOf(nameWithSuffix(origin, suffix), recordsFrom(lines, suffix), `zone ${origin}${suffix}`)
   if (!('nodes' in zone)) throw new Error(JSON.stringify(zone, null, 1))
@@ -54,16 +52,7 @@ function ask(table: Table, row: Case, suffix: string): Message {
     edns: row.do || row.bufsize ? ednsOf({ udpSize: row.bufsize ?? 1232, do: row.do ?? false }) : null,
   })
   const bytes = encodeMessage(query)
-  let seed = 1
-  const asking: Asking = {
-    tcp: row.tcp ?? false,
-    udpSize: 1232,
-    reserve: 0,
-    whole: false,
-    random: () => (seed = (seed * 48271) % 0x7fffffff) * 2,
-  }
-  const result = answer(table, bytes, bytes.length, asking, out)
-  const reply = decodeMessage(out.slice(0, lengthOf(result)))
+  const reply = decodeMessage(replyTo(table, bytes, { tcp: row.tcp ?? false }) ?? new Uint8Array())
   if (isMalformed(reply)) throw new Error(`${row.id}: ${reply.reason}`)
   expect({
     id: reply.id,

@@ -64,7 +64,7 @@ const chunk = 5000
 
 /** Opens the copy, or makes an empty one, and takes it over from whoever had it. `session` says for people who does. */
 export async function openCopy(dir: string, session: string): Promise<Copy | Problem> {
-  const opened = await openLmdbStore({ path: dir })
+  const opened = await openLmdbStore({ path: dir, keepChanges: 1 })
   if (isProblem(opened)) return { ...opened, at: `server directory ${dir}` }
   try {
     const found = await readCopy(dir, session, opened)
