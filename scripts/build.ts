@@ -55,8 +55,8 @@ export function publicManifest(ours: Manifest): object {
 export function build(dist = join(root, 'dist')): void {
   rmSync(dist, { recursive: true, force: true })
   const tsc = join(root, 'node_modules', '.bin', 'tsc')
-  const compiled = spawnSync(tsc, ['-p', join(root, 'tsconfig.build.json'), '--outDir', dist], { stdio: 'inherit' })
-  if (compiled.status !== 0) throw new Error('expected tsc to compile src, found the errors above; correct them')
+  const compiled = spawnSync(tsc, ['-p', join(root, 'tsconfig.build.json'), '--outDir', dist], { encoding: 'utf8' })
+  if (compiled.status !== 0) throw new Error(`expected tsc to compile src, found:\n${compiled.stdout}`)
   for (const name of alsoPublished) copy(join(root, name), join(dist, name))
   const ours = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
   writeFileSync(join(dist, 'package.json'), `${JSON.stringify(publicManifest(ours), null, 2)}\n`)
