@@ -3,7 +3,7 @@
  *
  * Why LMDB: commits run on another thread, so that a slow disk never stops the event loop; its lock
  * between processes is fair and survives the death of its holder; readers never wait for writers.
- * `layout.ts` says what is in the file.
+ * `layout.ts` says what is in the file. It must lie on a local disk: the lock is in shared memory.
  *
  * **Commit.** Compares, writes and the list of changes are one LMDB transaction. Commits that arrive
  * while one is being written share the next transaction (group commit), in order, each with its own
@@ -62,12 +62,14 @@ type Db = RootDatabase<Uint8Array, Uint8Array>
 
 /** LMDB allows a file to be opened once in a process, so the handles of a process share it. */
 const engines = new Map<string, { readonly engine: Engine; handles: number }>()
+const closings = new Map<string, Promise<void>>()
 
 /** Opens the store, and creates it if nothing is there. */
 export async function openLmdbStore(options: LmdbOptions): Promise<Store | Problem> {
   const created = prepareDirectory(options)
   if (isProblem(created)) return created
   const path = realpathSync(options.path)
+  await closings.get(path)
   let shared = engines.get(path)
   if (shared === undefined) {
     const engine = openEngine(path, options)
@@ -85,7 +87,9 @@ export async function openLmdbStore(options: LmdbOptions): Promise<Store | Probl
     shared.handles--
     if (shared.handles > 0) return
     engines.delete(path)
-    await engine.close()
+    closings.set(path, engine.close())
+    await closings.get(path)
+    closings.delete(path)
   })
 }
 
@@ -201,9 +205,13 @@ function engineOf(db: Db, path: string, options: Required<Omit<LmdbOptions, 'pol
   const commits = groupCommit(at, options.commitTimeoutMs, transact, () => wake.check())
 
   const upkeep = setInterval(() => {
-    lost ??= replaced(path, inode)
-    if (lost === undefined) db.readerCheck()
-    else wake.wakeAll()
+    try {
+      lost ??= replaced(path, inode)
+      if (lost === undefined) db.readerCheck()
+      else wake.wakeAll()
+    } catch {
+      // Upkeep can wait for the next time; a disk that fails shows in the next read or commit.
+    }
   }, options.upkeepMs)
   upkeep.unref()
 

@@ -2,7 +2,7 @@
  * The store: where plans, claims, observations and overrides live, shared by all programs.
  *
  * One key space, one revision that counts commits, and a transaction of compares and writes, as in
- * etcd. Every implementation passes the same suite (`contract.ts`). Linearizable: a read that starts
+ * etcd. Every implementation passes the same suite (`test/support/store-contract.ts`). Linearizable: a read that starts
  * after a commit was acknowledged sees it, in any process.
  */
 
@@ -44,7 +44,7 @@ export type Watched =
   | { readonly kind: 'changed'; readonly keys: readonly string[]; readonly revision: Revision }
   /** Nothing until the time was up. */
   | { readonly kind: 'quiet'; readonly revision: Revision }
-  /** Too long ago: the list of changes no longer reaches back to `after`. Read everything, then go on from `revision`. */
+  /** Too long ago, or never reached (another store stands there now): the list of changes does not tell. Read everything, then go on from `revision`. */
   | { readonly kind: 'compacted'; readonly revision: Revision }
 
 export interface Range {
@@ -68,9 +68,15 @@ export class StoreOutage extends Error {
 export interface Store {
   /** @throws StoreOutage */
   get(key: string): Promise<Entry | undefined>
-  /** Keys that start with `prefix`, in order, from the first one after `after`; at most `limit` (default and maximum 10,000). @throws StoreOutage */
+  /**
+   * Keys that start with `prefix`, in the order of their UTF-8 bytes, from the first one after `after`; at most
+   * `limit` (default and maximum 10,000), and fewer when their values are very large: go on while `more`. @throws StoreOutage
+   */
   range(prefix: string, options?: { readonly after?: string; readonly limit?: number }): Promise<Range>
-  /** All compares hold and all writes happen, durably, or none. A key may be written once per commit. */
+  /**
+   * All compares hold and all writes happen, durably, or none. A key may be written once per commit, and its value must
+   * not be changed before the outcome is known. Without writes it only compares. A closed store: @throws StoreOutage
+   */
   commit(compares: readonly Compare[], writes: readonly Write[]): Promise<Commit>
   /** Waits until something under `prefix` was written after revision `after`, at most `timeoutMs`. No gaps. @throws StoreOutage */
   watch(prefix: string, after: Revision, timeoutMs: number): Promise<Watched>

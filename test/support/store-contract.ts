@@ -352,9 +352,8 @@ export function storeContract(name: string, open: (options: OpenOptions) => Prom
       test('is quiet when the time is up, and names the revision to go on from', async () => {
         const { store } = await opened()
         await committed(store.commit([], [put('b', '')]))
-        const watching = store.watch('a/', never, 30)
         await committed(store.commit([], [put('b', '')]))
-        expect(await watching).toEqual({ kind: 'quiet', revision: 2 })
+        expect(await store.watch('a/', never, 30)).toEqual({ kind: 'quiet', revision: 2 })
       })
 
       test('several watchers wake for one commit', async () => {
@@ -476,6 +475,16 @@ export function storeContract(name: string, open: (options: OpenOptions) => Prom
         await store.close()
         await committed(other.commit([], [put('a', '')]))
         expect(await keysOf(other, '')).toEqual(['a'])
+      })
+
+      test('closing and opening again at once is as good as waiting in between', async () => {
+        const { store, another } = await opened()
+        await committed(store.commit([], [put('a', '')]))
+        const closed = store.close()
+        const again = await another()
+        await closed
+        expect(await keysOf(again, '')).toEqual(['a'])
+        expect(await committed(again.commit([], [put('b', '')]))).toBe(2)
       })
 
       test('closing waits for commits that were begun', async () => {
