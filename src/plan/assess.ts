@@ -27,7 +27,7 @@ export interface Situation {
   readonly above: Generation
   /** Null, or why every entry has to be issued anew (history was lost, or a marker is ahead). */
   readonly rebase: string | null
-  /** The plan that a rollback in force names, whole, or null. */
+  /** The plan that a rollback in force names, whole, or null. Not needed once a plan repeats it. */
   readonly rollback: PlanText | null
   /** Since when this policy is known to whoever asks. */
   readonly since: EpochMs
@@ -76,8 +76,7 @@ export function instructionsOf(situation: Situation): Instructions {
     if (action.kind === 'freeze') freeze = override
     else if (action.kind === 'pin') pinned.add(action.name)
     else if (action.kind === 'retire') retire.add(action.name)
-    else if (action.kind === 'rollback' && situation.rollback?.head.generation === action.to)
-      rollback = { ...override, action }
+    else if (action.kind === 'rollback' && canRepeat(situation, action.to)) rollback = { ...override, action }
   }
   // Whether a name may go is judged by what was last published; without that, nothing goes.
   if (rollback !== undefined || previous === null) retire.clear()
@@ -93,6 +92,10 @@ export function instructionsOf(situation: Situation): Instructions {
   const ends = valid.map(({ expires }) => expires).filter((expires) => expires !== null)
   return { freeze, rollback, pinned, retire, reasons, expires: earliest(ends) }
 }
+
+/** The old plan is at hand, or the last plan repeats it already. */
+const canRepeat = ({ rollback, previous }: Situation, to: Generation): boolean =>
+  rollback?.head.generation === to || previous?.head.rolledBackTo === to
 
 const isTarget = ({ policy }: Compiled, pool: string, target: string): boolean =>
   policy.pools.get(pool)?.targets.some(({ id }) => id === target) === true

@@ -33,6 +33,8 @@ export interface Build<Wanted extends { readonly name: Name }> {
   readonly revive: boolean
   /** The text of the answer; undefined where nothing can be said now, so that what is published stays. */
   answer(wanted: Wanted): string | undefined
+  /** Whether a line, from `at` to its end, is that answer, as far as this can be told without making the text. */
+  isAnswer?(wanted: Wanted, line: string, at: number): boolean
   readonly tally: Tally
 }
 
@@ -73,13 +75,33 @@ export function buildShard<Wanted extends { readonly name: Name }>(
   return changed ? lines : null
 }
 
+/** The same where no name is added: `find` gives what is wanted of a name, so nothing need be in order. */
+export function rebuildShard<Wanted extends { readonly name: Name }>(
+  build: Build<Wanted>,
+  find: (name: Name) => Wanted | undefined,
+  previous: readonly string[],
+): string[] | null {
+  let lines: string[] | null = null
+  for (const [index, before] of previous.entries()) {
+    const want = find(before.slice(0, before.indexOf(' ')) as Name)
+    const next = want === undefined ? keptLine(build, before) : wantedLine(build, want, before)
+    if (next === before && !build.rebase) lines?.push(before)
+    else {
+      lines ??= previous.slice(0, index)
+      lines.push(next === before ? rebased(before, build.generation) : next)
+    }
+  }
+  return lines
+}
+
 function wantedLine<Wanted extends { readonly name: Name }>(build: Build<Wanted>, want: Wanted, line: string): string {
   const { generation, tally } = build
   if (build.pinned.size > 0 && build.pinned.has(want.name)) return line
-  const answer = build.answer(want)
-  if (answer === undefined) return line
   const bornAt = line.indexOf(' ', want.name.length + 1) + 1
   const answerAt = line.indexOf(' ', bornAt) + 1
+  if (build.isAnswer?.(want, line, answerAt) === true) return line
+  const answer = build.answer(want)
+  if (answer === undefined) return line
   if (line.length - answerAt === answer.length && line.endsWith(answer)) return line
   if (isRetiredLine(line)) {
     if (!build.revive) return line

@@ -90,32 +90,43 @@ function checkShards({ previous, next, newShards, rebase }: CheckInput, report: 
       whole = false
       continue
     }
-    let last = ''
-    for (const line of shardLines(text)) {
-      const name = nameOf(line)
-      if (shardOf(name, shards.length) !== index || name <= last) {
-        report('S3', at, `names of this shard, each once and in order`, `${name} after ${last || 'the start'}`)
-        whole = false
-      }
-      last = name
-      if (rebase !== null && !line.startsWith(`${name} ${generation} `))
-        report('S1', name, `issued anew as ${generation}`, line)
-    }
+    const wrong = wrongLine(text, index, shards.length, rebase === null ? null : generation)
+    if (wrong === undefined) continue
+    report(wrong.rule, at, wrong.expected, wrong.line)
+    whole = false
   }
   return whole
+}
+
+/** The first line that does not belong there, found in the text as it lies: no list of lines is made. */
+function wrongLine(text: string, index: number, shardCount: number, since: Generation | null) {
+  let last = ''
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf('\n', start)
+    const space = text.indexOf(' ', start)
+    const name = text.slice(start, Math.max(start, Math.min(space, end))) as Name
+    const line = text.slice(start, end)
+    if (end < 0 || space < 0 || space > end || shardOf(name, shardCount) !== index || name <= last)
+      return {
+        rule: 'S3' as const,
+        expected: `names of this shard, each once and in order, after ${last || 'the start'}`,
+        line,
+      }
+    if (since !== null && !text.startsWith(`${since} `, space + 1))
+      return { rule: 'S1' as const, expected: `every entry issued anew as ${since}`, line }
+    last = name
+    start = end + 1
+  }
+  return undefined
 }
 
 function checkEntries(input: CheckInput, overrides: readonly Override[], report: Report): void {
   const { previous, next, compiled } = input
   const names = namedBy(overrides)
-  const rollback = input.rollback !== null && names.rollback === input.rollback.head.generation ? input.rollback : null
-  if (next.head.rolledBackTo !== rollback?.head.generation)
-    report(
-      'override',
-      'plan',
-      `rolled back to ${rollback?.head.generation ?? 'nothing'}`,
-      `${next.head.rolledBackTo ?? 'nothing'}`,
-    )
+  const rollback = repeatedPlan(input, names.rollback)
+  const rolledBackTo = rollback === null ? undefined : names.rollback
+  if (next.head.rolledBackTo !== rolledBackTo)
+    report('override', 'plan', `rolled back to ${rolledBackTo ?? 'nothing'}`, `${next.head.rolledBackTo ?? 'nothing'}`)
   const pinnedText = [...names.pinned].sort().join(' ')
   if ((next.head.pinned ?? []).join(' ') !== pinnedText)
     report('override', 'plan', `pinned ${pinnedText || 'nothing'}`, (next.head.pinned ?? []).join(' ') || 'nothing')
@@ -163,6 +174,13 @@ function checkEntries(input: CheckInput, overrides: readonly Override[], report:
   checkBlast(input, counts, report)
   checkCapacity(input, overrides, capacity, report)
   if (rollback === null) checkFollowers(input, changedOf, names.pinned, lookup, report)
+}
+
+/** Once the plan before repeats an old one, its own answers are what to repeat. */
+function repeatedPlan({ previous, rollback }: CheckInput, to: Generation | undefined): PlanText | null {
+  if (to === undefined) return null
+  if (previous?.head.rolledBackTo === to) return previous
+  return rollback?.head.generation === to ? rollback : null
 }
 
 function namedBy(overrides: readonly Override[]) {

@@ -4,28 +4,20 @@
  */
 import { assert } from '../base/assert.ts'
 import { type Digest, digestOf } from '../base/bytes.ts'
+import { isNonEmpty } from '../base/nonempty.ts'
 import { shareOf, weightsOf } from '../health/balance.ts'
-import { type Answer, answerText } from '../model/answer.ts'
+import { answerText } from '../model/answer.ts'
 import { after, type Generation, genesis, greatestGeneration } from '../model/generation.ts'
 import type { Name } from '../model/name.ts'
-import {
-  lineOf,
-  type PlanHead,
-  type PlanText,
-  type PoolState,
-  type Reason,
-  shardLines,
-  shardOf,
-  shardText,
-} from '../model/plan.ts'
+import { lineOf, type PlanHead, type PlanText, type PoolState, type Reason, shardOf, shardText } from '../model/plan.ts'
 import type { Endpoint } from '../model/policy.ts'
 import type { EpochMs } from '../world/world.ts'
 import { type Assessment, assess, earliest, type Situation } from './assess.ts'
-import { buildShard, newTally, type Tally } from './build.ts'
+import { type Build, buildShard, newTally, rebuildShard, type Tally } from './build.ts'
 import type { Compiled } from './compile.ts'
 import { type Difference, differencesOf, isRetiredLine, linesByShard } from './difference.ts'
 import { refuseRetirements } from './retire.ts'
-import { rolledBackPools, type WantedAgain, wantedByRollback } from './rollback.ts'
+import { repeatedBy, rolledBackPools, type WantedAgain, wantedByRollback } from './rollback.ts'
 
 export interface Decision extends Situation {
   /** As in the situation, with the shards that `affectedShards` named. */
@@ -117,32 +109,42 @@ interface Built {
 
 function buildShards(input: Decision, assessment: Assessment, generation: Generation, tally: Tally): Built {
   const { previous, compiled } = input
-  const { shardCount, instructions, rebuild } = assessment
-  const { rollback } = instructions
-  const sameCount = previous?.head.shards.length === shardCount
-  const before = sameCount || previous === null ? undefined : linesByShard(previous, shardCount)
-  const frame = {
-    generation,
-    rebase: input.rebase !== null,
-    pinned: instructions.pinned,
-    retire: instructions.retire,
-    revive: rollback === undefined,
-    tally,
+  const { shardCount, instructions, full } = assessment
+  const { rollback, pinned, retire } = instructions
+  const rebase = input.rebase !== null
+  const repeated = rollback && repeatedBy(input, rollback.action.to)
+  const frame = { generation, rebase, pinned, retire, revive: !repeated, tally }
+  const before = previous === null ? () => [] : linesByShard(previous, shardCount)
+  if (repeated) {
+    const old = wantedByRollback(repeated, shardCount)
+    const build = { ...frame, answer: ({ answer }: WantedAgain) => answer }
+    return collect(input, assessment, (index) => buildShard(build, old(index), before(index)), before)
   }
-  const answer = rollback === undefined ? answersOf(input, assessment) : undefined
-  const old =
-    rollback === undefined || input.rollback === null ? undefined : wantedByRollback(input.rollback, shardCount)
+  const answers = answersOf(input, assessment)
+  const build = { ...frame, ...answers }
+  if (full) {
+    const wanted = (index: number) => compiled.inShard(index, shardCount)
+    return collect(input, assessment, (index) => buildShard(build, wanted(index), before(index)), before)
+  }
+  // Names are added only where everything is looked at; so here the endpoints need not be put in order.
+  const find = (name: Name) => compiled.policy.endpoints.get(name)
+  return collect(input, assessment, (index) => rebuildShard(build, find, before(index)), before)
+}
 
+/** Builds what has to be built, and names it; `build` gives null for a shard that stays as it is. */
+function collect(
+  { previous }: Decision,
+  { shardCount, rebuild }: Assessment,
+  build: (index: number) => readonly string[] | null,
+  before: (index: number) => readonly string[],
+): Built {
+  const sameCount = previous?.head.shards.length === shardCount
   const shards: Digest[] = sameCount ? [...(previous?.head.shards ?? [])] : new Array(shardCount)
   const newShards = new Map<Digest, string>()
   for (const index of rebuild) {
-    const lines = before?.(index) ?? (previous === null ? [] : shardLines(previous.shard(index)))
-    const built =
-      answer !== undefined
-        ? buildShard({ ...frame, answer }, compiled.inShard(index, shardCount), lines)
-        : buildShard({ ...frame, answer: (wanted: WantedAgain) => wanted.answer }, old?.(index) ?? [], lines)
+    const built = build(index)
     if (built === null && sameCount) continue
-    const text = shardText(built ?? lines)
+    const text = shardText(built ?? before(index))
     const digest = digestOf(text)
     if (shards[index] === digest) continue
     shards[index] = digest
@@ -152,7 +154,10 @@ function buildShards(input: Decision, assessment: Assessment, generation: Genera
 }
 
 /** What an endpoint should answer, by the policy and the pools; undefined while that cannot be said. */
-function answersOf(input: Decision, { balances, pools }: Assessment): (endpoint: Endpoint) => string | undefined {
+function answersOf(
+  input: Decision,
+  { balances, pools }: Assessment,
+): Required<Pick<Build<Endpoint>, 'answer' | 'isAnswer'>> {
   const { compiled, previous } = input
   const { policy } = compiled
   const byPool = new Map<string, string>()
@@ -165,7 +170,7 @@ function answersOf(input: Decision, { balances, pools }: Assessment): (endpoint:
     const { name, from } = compiled.endOf(endpoint)
     return from.kind === 'pool' && waiting.has(from.pool) && !isLive(name)
   }
-  return (endpoint) => {
+  const answer = (endpoint: Endpoint): string | undefined => {
     const { ttl, from } = endpoint
     if (from.kind === 'addresses') return answerText({ kind: 'addresses', ttl, addresses: from.addresses })
     if (from.kind === 'alias') {
@@ -180,11 +185,43 @@ function answersOf(input: Decision, { balances, pools }: Assessment): (endpoint:
     const state = pools[from.pool]
     assert(pool !== undefined && state !== undefined, `expected pool ${from.pool} to have a state, found none`)
     const addresses = weightsOf(pool, state)
-    assert(addresses.length > 0, `expected pool ${from.pool} to answer some address, found none`)
-    const text = answerText({ kind: 'addresses', ttl, addresses } as unknown as Answer)
+    assert(isNonEmpty(addresses), `expected pool ${from.pool} to answer some address, found none`)
+    const text = answerText({ kind: 'addresses', ttl, addresses })
     byPool.set(key, text)
     return text
   }
+  return { answer, isAnswer }
+}
+
+/** For an endpoint with one address of its own: most are such, and most do not change. */
+function isAnswer({ ttl, from }: Endpoint, line: string, at: number): boolean {
+  if (from.kind !== 'addresses' || from.addresses.length !== 1) return false
+  const { address, weight } = from.addresses[0]
+  const addressAt = line.length - address.length - digitsOf(weight) - 1
+  return (
+    addressAt === at + digitsOf(ttl) + ' addresses '.length &&
+    line.startsWith(address, addressAt) &&
+    line.startsWith(' addresses ', addressAt - ' addresses '.length) &&
+    numberAt(line, at) === ttl &&
+    numberAt(line, addressAt + address.length + 1) === weight
+  )
+}
+
+/** The decimal number that stands there; a text that is no answer gives a number that is none. */
+function numberAt(line: string, at: number): number {
+  let value = 0
+  for (let i = at; i < line.length; i++) {
+    const digit = line.charCodeAt(i) - 48
+    if (digit < 0 || digit > 9) break
+    value = value * 10 + digit
+  }
+  return value
+}
+
+function digitsOf(value: number): number {
+  let digits = 1
+  for (let rest = value; rest >= 10; rest /= 10) digits++
+  return digits
 }
 
 /** Names to be retired that are already, or that no plan has: there is nothing left to do. */
@@ -206,10 +243,8 @@ function publishable(
   const { instructions } = assessment
   const { tally, generation, newShards } = made
   const { rollback, pinned, retire } = instructions
-  const pools =
-    rollback === undefined || input.rollback === null
-      ? assessment.pools
-      : rolledBackPools(input, input.rollback, assessment.pools, now)
+  const repeated = rollback && repeatedBy(input, rollback.action.to)
+  const pools = repeated ? rolledBackPools(input, repeated, assessment.pools, now) : assessment.pools
   const head: PlanHead = {
     generation,
     parent: previous?.head.generation ?? genesis,

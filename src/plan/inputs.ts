@@ -31,7 +31,7 @@ export interface Inputs {
    * Waits until something happens that bears on planning, at most `timeoutMs`. `others` are told the
    * keys of plans and shards that changed, and say whether they matter. @throws StoreOutage
    */
-  wait(timeoutMs: number, others: (key: string) => boolean): Promise<'changed' | 'quiet'>
+  wait(timeoutMs: number, others: (key: string, upTo: Revision) => boolean): Promise<'changed' | 'quiet'>
   /** Deletes an override as it was read, unless it was replaced meanwhile. @throws StoreOutage */
   end(override: Filed<Override>, because: string): Promise<void>
   /** Forgets overrides that a plan has used up. */
@@ -132,7 +132,7 @@ export function inputsOf(world: World, store: Store): Inputs {
           return 'changed'
         }
         const matters = await read(found.keys.filter(isInput))
-        const elsewhere = found.keys.filter((key) => !isInput(key) && others(key)).length > 0
+        const elsewhere = found.keys.filter((key) => !isInput(key) && others(key, found.revision)).length > 0
         watched = found.revision
         if (matters || elsewhere) return 'changed'
         if (clock.now() >= until) return 'quiet'

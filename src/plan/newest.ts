@@ -29,8 +29,8 @@ export interface Base {
 export interface Newest {
   /** @throws StoreOutage */
   base(): Promise<Base>
-  /** For keys outside the planner's own inputs that were written: whether they bear on the newest plan. */
-  touched(key: string): boolean
+  /** For keys outside the planner's own inputs that were written, last in `upTo`: whether they bear on the newest plan. */
+  touched(key: string, upTo: Revision): boolean
   /** The newest plan is this one, which this planner published. */
   published(plan: Publishable, revision: Revision): void
   /** Proves a few shards again, in turn, so that silent damage is found too. @throws StoreOutage */
@@ -44,8 +44,8 @@ const auditShards = 8
 export function newestOf(world: World, store: Store): Newest {
   let known: Base | undefined
   let proved = new Set<Digest>()
-  /** Shards that this planner wrote and that the watch has yet to mention. */
-  const own = new Set<string>()
+  /** Shards that this planner wrote, and the commit: what was written later is looked at. */
+  let own = { revision: never as Revision, keys: new Set<string>() }
   let audited = 0
 
   const whole = (head: PlanHead, revision: Revision, above: Generation): Base => ({
@@ -102,10 +102,11 @@ export function newestOf(world: World, store: Store): Newest {
       known ??= await read()
       return known
     },
-    touched(key) {
+    touched(key, upTo) {
       if (key === keys.head.key()) known = undefined
       else if (key.startsWith(keys.shard.prefix)) {
-        if (own.delete(key) || !proved.delete(key.slice(keys.shard.prefix.length) as Digest)) return false
+        if (upTo <= own.revision && own.keys.has(key)) return false
+        if (!proved.delete(key.slice(keys.shard.prefix.length) as Digest)) return false
         known = undefined
       } else {
         const generation = generationOfPlanKey(key)
@@ -115,8 +116,7 @@ export function newestOf(world: World, store: Store): Newest {
       return true
     },
     published(plan, revision) {
-      own.clear()
-      for (const digest of plan.newShards.keys()) own.add(keys.shard.key(digest))
+      own = { revision, keys: new Set([...plan.newShards.keys()].map((digest) => keys.shard.key(digest))) }
       proved = new Set(plan.head.shards)
       known = whole(plan.head, revision, plan.head.generation)
     },
@@ -135,7 +135,6 @@ export function newestOf(world: World, store: Store): Newest {
     reset() {
       known = undefined
       proved = new Set()
-      own.clear()
     },
   }
 }

@@ -2,6 +2,7 @@
 import { weightsOf } from '../health/balance.ts'
 import { ledgerAt } from '../health/velocity.ts'
 import { type Addresses, parseAnswerText } from '../model/answer.ts'
+import type { Generation } from '../model/generation.ts'
 import type { Name } from '../model/name.ts'
 import { lineOf, type PlanText, type PoolState, type Removal, shardOf, type TargetState } from '../model/plan.ts'
 import type { Pool } from '../model/policy.ts'
@@ -13,6 +14,15 @@ import { answerOf, isRetiredLine, linesByShard, nameOf } from './difference.ts'
 export interface WantedAgain {
   readonly name: Name
   readonly answer: string
+}
+
+/** The plan whose answers a rollback repeats: the last plan, once that does; or the old one. */
+export function repeatedBy(
+  { previous, rollback }: { readonly previous: PlanText | null; readonly rollback: PlanText | null },
+  to: Generation,
+): PlanText | null {
+  if (previous?.head.rolledBackTo === to) return previous
+  return rollback?.head.generation === to ? rollback : null
 }
 
 /** The live entries of the old plan, by shard, sorted by name. What it had retired it says nothing about. */
@@ -77,7 +87,11 @@ function stateOf(pool: Pool, before: PoolState, answer: Addresses, old: PlanText
       share === 0
         ? state !== undefined && shareBefore === 0
           ? state
-          : { kind: 'removed', since: now, reason: `not in plan ${old.head.generation}, which a rollback repeats` }
+          : {
+              kind: 'removed',
+              since: now,
+              reason: `not in plan ${old.head.rolledBackTo ?? old.head.generation}, which a rollback repeats`,
+            }
         : share < 1
           ? { kind: 'ramping', since: now, percent }
           : state !== undefined && (state.kind === 'serving' || state.kind === 'held')
