@@ -258,6 +258,22 @@ describe('the documents', () => {
     expect(unknown).toEqual([])
   })
 
+  test('name metrics that exist', () => {
+    const telemetry = production.filter(({ path }) => path.startsWith('src/telemetry/'))
+    const made = new Set(
+      telemetry.flatMap(({ text }) =>
+        [...text.matchAll(/make\.(counter|gauge|histogram)\(\s*'(\w+)'/g)].map(([, , name]) => `holdfast_${name}`),
+      ),
+    )
+    expect(made.size).toBeGreaterThan(20)
+    const named = documents.flatMap(({ path, text }) =>
+      [...text.matchAll(/\bholdfast_[a-z_]*[a-z]\b/g)].map(([name]) => ({ path, name })),
+    )
+    expect(named.filter(({ name }) => !made.has(name))).toEqual([])
+    const operating = documents.find(({ path }) => path === 'docs/operating.md')?.text ?? ''
+    expect([...made].filter((name) => !operating.includes(`\`${name}`))).toEqual([])
+  })
+
   test('state every invariant', () => {
     const safety = documents.find(({ path }) => path === 'docs/safety.md')?.text ?? ''
     for (const id of ['S1', 'S2', 'S3', 'S4', 'S5', 'S6', 'S7', 'S8', 'L1', 'L2', 'L3', 'L4'])
