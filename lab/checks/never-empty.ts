@@ -1,0 +1,38 @@
+/**
+ * S2 never empty: a name that answers, followed through its aliases, goes on answering at least one
+ * address. Only a tombstone may end that. What hands empty is for L1; what programs empty is a violation.
+ */
+import type { Name } from '../../src/model/name.ts'
+import type { Standing } from '../sim/authority.ts'
+import { type Check, isTombstone, type Scene } from './check.ts'
+
+export function neverEmpty(scene: Scene): Check {
+  const pointing = new Map<Name, Set<Name>>()
+  return {
+    invariant: 'S2',
+    onRecords(name, before, after, by) {
+      if (before.alias !== null) pointing.get(before.alias)?.delete(name)
+      if (after.alias !== null) pointing.set(after.alias, (pointing.get(after.alias) ?? new Set()).add(name))
+      if (by === 'hand') return null
+      if (!isTombstone(after) && !answers(scene, after))
+        return { invariant: 'S2', text: `${by} left ${name} without an address: ${describe(after)}` }
+      if (answers(scene, after)) return null
+      for (const alias of pointing.get(name) ?? [])
+        if (answers(scene, before)) return { invariant: 'S2', text: `${by} emptied ${name}, where ${alias} points` }
+      return null
+    },
+  }
+}
+
+function answers(scene: Scene, standing: Standing): boolean {
+  let at = standing
+  for (let hops = 0; hops < 16; hops++) {
+    if (at.addresses.length > 0) return true
+    if (at.alias === null) return false
+    at = scene.standing(at.alias)
+  }
+  return false
+}
+
+const describe = ({ addresses, alias }: Standing): string =>
+  alias === null ? `[${addresses.join(' ')}]` : `-> ${alias}`

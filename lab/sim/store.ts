@@ -1,0 +1,231 @@
+/**
+ * The simulated store: one linearizable state, reached over links that stall, break and lose replies.
+ *
+ * A commit whose reply is lost has happened all the same, so it is reported as `unknown`, as a real
+ * client must. State is durable: commits are atomic, and a crash of the store only makes it silent.
+ */
+import { problem } from '../../src/base/problem.ts'
+import { assertCommit, assertKey, assertPrefix, assertWatch, rangeLimit } from '../../src/store/limits.ts'
+import {
+  type Commit,
+  type Compare,
+  type Entry,
+  never,
+  type Range,
+  type Revision,
+  type Store,
+  StoreOutage,
+  type Watched,
+  type Write,
+} from '../../src/store/store.ts'
+import { type Kernel, type Micros, ms, type Process } from './kernel.ts'
+import { type Ratio, type Stream, stream } from './random.ts'
+
+export interface StoreWeather {
+  /** One way, least and greatest. */
+  readonly delay: readonly [Micros, Micros]
+  /** Of replies, and of requests. */
+  readonly lost: Ratio
+  /** After this a client gives up: reads are outages, commits are unknown. */
+  readonly patience: Micros
+}
+
+export const calmStore: StoreWeather = { delay: [ms(0.2), ms(1)], lost: { of: 0, in: 1 }, patience: ms(2000) }
+
+interface Stored {
+  readonly value: Uint8Array
+  readonly revision: Revision
+}
+
+interface Watcher {
+  readonly prefix: string
+  readonly after: Revision
+  readonly wake: () => void
+}
+
+export class SimulatedStore {
+  weather: StoreWeather = calmStore
+  up = true
+  revision: Revision = never
+  readonly #entries = new Map<string, Stored>()
+  /** Revision and key of each write, in order. */
+  #changes: { readonly revision: Revision; readonly key: string }[] = []
+  #floor: Revision = never
+  #watchers = new Set<Watcher>()
+  readonly #kernel: Kernel
+  readonly #random: Stream
+  readonly #cut = new Set<string>()
+  readonly #keepChanges: number
+  /** Called with every commit made, at the instant that it takes effect. */
+  onCommit: (writes: readonly Write[], by: string) => void = () => {}
+
+  constructor(kernel: Kernel, options: { readonly keepChanges?: number } = {}) {
+    this.#kernel = kernel
+    this.#random = stream(kernel.seed, 'store')
+    this.#keepChanges = options.keepChanges ?? 2000
+  }
+
+  cut(process: string): void {
+    this.#cut.add(process)
+  }
+
+  mend(process: string): void {
+    this.#cut.delete(process)
+  }
+
+  mendAll(): void {
+    this.#cut.clear()
+  }
+
+  /** What is there now, for checks and for damage; no time passes. */
+  peek(key: string): Uint8Array | undefined {
+    return this.#entries.get(key)?.value
+  }
+
+  keys(prefix: string): readonly string[] {
+    return [...this.#entries.keys()].filter((key) => key.startsWith(prefix)).sort()
+  }
+
+  /** Writes that no program made: a hand, or a broken disk. */
+  tamper(writes: readonly Write[]): void {
+    this.#apply([], writes, 'tamper')
+  }
+
+  of(process: Process): Store {
+    const call = <T>(at: string, work: () => T): Promise<T> =>
+      new Promise((resolve, reject) => {
+        const { incarnation } = process
+        const outage = () =>
+          reject(
+            new StoreOutage(
+              problem('store', 'an answer', `none to ${at} in ${this.weather.patience / 1000} ms`, 'wait'),
+            ),
+          )
+        this.#kernel.after(this.weather.patience, process, outage, incarnation)
+        this.#travel(process, null, () => {
+          const result = work()
+          this.#travel(process, incarnation, () => resolve(result))
+        })
+      })
+
+    return {
+      get: (key) => {
+        assertKey(key)
+        return call(`get ${key}`, () => this.#get(key))
+      },
+      range: (prefix, options = {}) => {
+        assertPrefix(prefix)
+        return call(`range ${prefix}`, () => this.#range(prefix, options))
+      },
+      commit: async (compares, writes): Promise<Commit> => {
+        assertCommit(compares, writes)
+        const copies = writes.map((write) => (write.kind === 'put' ? { ...write, value: write.value.slice() } : write))
+        try {
+          return await call('commit', () => this.#apply(compares, copies, process.id))
+        } catch (error) {
+          if (error instanceof StoreOutage) return { kind: 'unknown', reason: error.problem.found }
+          throw error
+        }
+      },
+      watch: (prefix, after, timeoutMs) => {
+        assertPrefix(prefix)
+        assertWatch(after, timeoutMs)
+        return this.#watch(process, prefix, after, timeoutMs)
+      },
+      close: async () => {},
+    }
+  }
+
+  /** `incarnation` null: towards the store; otherwise back to that incarnation of the process. */
+  #travel(process: Process, incarnation: number | null, arrive: () => void): void {
+    if (this.#random.chance(this.weather.lost)) return
+    const delay = this.#random.between(this.weather.delay[0], this.weather.delay[1])
+    const land = () => {
+      if (!this.#cut.has(process.id) && this.up) arrive()
+    }
+    if (incarnation === null) this.#kernel.after(delay, null, land)
+    else this.#kernel.after(delay, process, land, incarnation)
+  }
+
+  #get(key: string): Entry | undefined {
+    const stored = this.#entries.get(key)
+    return stored && { key, value: stored.value.slice(), revision: stored.revision }
+  }
+
+  #range(prefix: string, { after, limit }: { readonly after?: string; readonly limit?: number }): Range {
+    const most = rangeLimit(limit)
+    const matching = this.keys(prefix).filter((key) => after === undefined || key > after)
+    const entries = matching.slice(0, most).map((key) => this.#get(key) as Entry)
+    return { entries, revision: this.revision, more: matching.length > most }
+  }
+
+  #apply(compares: readonly Compare[], writes: readonly Write[], by: string): Commit {
+    const failed = compares
+      .map((compare) => ({ ...compare, found: this.#entries.get(compare.key)?.revision ?? never }))
+      .filter((compare) => compare.found !== compare.revision)
+    if (failed.length > 0) return { kind: 'conflict', failed }
+    if (writes.length === 0) return { kind: 'committed', revision: this.revision }
+    const revision = (this.revision + 1) as Revision
+    this.revision = revision
+    for (const write of writes) {
+      if (write.kind === 'delete') this.#entries.delete(write.key)
+      else this.#entries.set(write.key, { value: write.value, revision })
+      this.#changes.push({ revision, key: write.key })
+    }
+    if (this.#changes.length > 2 * this.#keepChanges) {
+      this.#changes = this.#changes.slice(-this.#keepChanges)
+      this.#floor = this.#changes[0]?.revision ?? revision
+    }
+    this.onCommit(writes, by)
+    for (const watcher of [...this.#watchers]) {
+      if (writes.some(({ key }) => key.startsWith(watcher.prefix))) watcher.wake()
+    }
+    return { kind: 'committed', revision }
+  }
+
+  #since(prefix: string, after: Revision): Watched | undefined {
+    if (after < this.#floor || after > this.revision) return { kind: 'compacted', revision: this.revision }
+    const keys = new Set<string>()
+    for (let index = this.#changes.length - 1; index >= 0; index--) {
+      const change = this.#changes[index]
+      if (change === undefined || change.revision <= after) break
+      if (change.key.startsWith(prefix)) keys.add(change.key)
+    }
+    return keys.size === 0 ? undefined : { kind: 'changed', keys: [...keys].reverse(), revision: this.revision }
+  }
+
+  #watch(process: Process, prefix: string, after: Revision, timeoutMs: number): Promise<Watched> {
+    const { incarnation } = process
+    return new Promise((resolve, reject) => {
+      let over = false
+      const finish = (answer: Watched) => {
+        if (over) return
+        over = true
+        this.#watchers.delete(watcher)
+        this.#travel(process, incarnation, () => resolve(answer))
+      }
+      const watcher: Watcher = {
+        prefix,
+        after,
+        wake: () => {
+          const news = this.#since(prefix, after)
+          if (news !== undefined) finish(news)
+        },
+      }
+      this.#travel(process, null, () => {
+        this.#watchers.add(watcher)
+        watcher.wake()
+      })
+      this.#kernel.after(ms(timeoutMs), null, () => finish({ kind: 'quiet', revision: this.revision }))
+      this.#kernel.after(
+        ms(timeoutMs) + this.weather.patience,
+        process,
+        () => {
+          this.#watchers.delete(watcher)
+          reject(new StoreOutage(problem('store', 'news or a time-out', 'silence', 'wait')))
+        },
+        incarnation,
+      )
+    })
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * A story: everything that determines a run. The seed draws the world's randomness (delays, order,
+ * ids); the region's shape and what happens to it are written out, so that a failing story can be
+ * shrunk by leaving things out, kept in a file, and read by a person.
+ */
+import { type Stream, stream } from './sim/random.ts'
+
+export interface Shape {
+  readonly planners: number
+  readonly enactors: number
+  readonly probers: number
+  /** Pools, each with this many targets, spread over three sites. */
+  readonly pools: readonly number[]
+  /** Names answered from each pool, aliases of those, and names with addresses of their own. */
+  readonly endpointsPerPool: number
+  readonly aliases: number
+  readonly fixed: number
+  readonly zones: number
+  readonly keepPlans: number
+  readonly coalesceMs: number
+  readonly rampMs: number
+  readonly comparesTtl: boolean
+  /** Records of somebody else at a planned name. */
+  readonly foreign: boolean
+}
+
+/** Times in virtual milliseconds; `per mille` where a fault is a matter of chance. */
+export type Happening = { readonly at: number } & (
+  | { readonly kind: 'crash'; readonly process: string; readonly forMs: number }
+  | { readonly kind: 'pause'; readonly process: string; readonly forMs: number }
+  | { readonly kind: 'clock'; readonly process: string; readonly byMs: number; readonly driftPpm: number }
+  | { readonly kind: 'cut-store'; readonly process: string; readonly forMs: number }
+  | { readonly kind: 'cut-authority'; readonly process: string; readonly zone: number; readonly forMs: number }
+  | { readonly kind: 'store-down'; readonly forMs: number }
+  | { readonly kind: 'authority-down'; readonly zone: number; readonly forMs: number }
+  | { readonly kind: 'store-weather'; readonly lost: number; readonly delayMs: number; readonly forMs: number }
+  | {
+      readonly kind: 'authority-weather'
+      readonly zone: number
+      readonly lost: number
+      readonly lies: number
+      readonly servfail: number
+      readonly throttled: number
+      readonly delayMs: number
+      readonly forMs: number
+    }
+  | { readonly kind: 'net-weather'; readonly drop: number; readonly delayMs: number; readonly forMs: number }
+  | {
+      readonly kind: 'hand'
+      readonly name: number
+      readonly what: 'edit' | 'empty' | 'unmark' | 'garble' | 'outrun' | 'all'
+    }
+  | { readonly kind: 'damage'; readonly what: 'plan' | 'shard' | 'head' | 'garble-plan' | 'progress' | 'everything' }
+  | { readonly kind: 'target'; readonly pool: number; readonly target: number; readonly up: boolean }
+  | { readonly kind: 'pool'; readonly pool: number; readonly up: boolean }
+  | { readonly kind: 'policy'; readonly what: 'ttl' | 'add' | 'remove' | 'unreadable' | 'readable' }
+  | {
+      readonly kind: 'override'
+      readonly what: 'freeze' | 'thaw' | 'rollback' | 'pin' | 'unpin' | 'drain' | 'undrain' | 'retire'
+      readonly subject: number
+    }
+)
+
+export interface Story {
+  readonly seed: number
+  readonly shape: Shape
+  /** Faults and work happen until then; then everything is healed. */
+  readonly troubleMs: number
+  /** After healing, everything has to be right by then. */
+  readonly calmMs: number
+  readonly happenings: readonly Happening[]
+}
+
+export function drawStory(seed: number): Story {
+  const random = stream(seed, 'story')
+  const shape = drawShape(random)
+  const troubleMs = random.between(20, 60) * 1000
+  const count = random.between(5, 40)
+  const happenings: Happening[] = []
+  // Some kinds are absent from a story, so that the others are not always drowned by them.
+  const kinds = random.shuffle([...drawers]).slice(0, random.between(3, drawers.length))
+  // What was published is known from the marker in DNS or from the history in the store. Who loses both at
+  // once has lost it: the name then stays as it is, blocked, until somebody says `adopt`. So a story takes
+  // the one or the other.
+  const keepsMarkers = random.chance({ of: 1, in: 2 })
+  for (let i = 0; i < count; i++) {
+    const at = random.between(2_000, troubleMs - 1_000)
+    const happening = { at, ...random.pick(kinds)(random, shape) } as Happening
+    if (!(keepsMarkers ? losesMarker(happening) : losesHistory(happening))) happenings.push(happening)
+  }
+  return { seed, shape, troubleMs, calmMs: 120_000, happenings: happenings.sort((a, b) => a.at - b.at) }
+}
+
+const losesMarker = (happening: Happening): boolean =>
+  happening.kind === 'hand' && ['unmark', 'garble', 'all', 'outrun'].includes(happening.what)
+
+const losesHistory = (happening: Happening): boolean => happening.kind === 'damage'
+
+function drawShape(random: Stream): Shape {
+  const pools = Array.from({ length: random.between(1, 2) }, () => random.between(2, 6))
+  return {
+    planners: random.between(1, 2),
+    enactors: random.between(1, 3),
+    probers: random.between(1, 3),
+    pools,
+    endpointsPerPool: random.between(1, 3),
+    aliases: random.between(0, 4),
+    fixed: random.between(0, 2),
+    zones: random.between(1, 2),
+    keepPlans: random.between(2, 4),
+    coalesceMs: random.pick([0, 200, 1_000]),
+    rampMs: random.pick([0, 4_000, 10_000]),
+    comparesTtl: random.chance({ of: 1, in: 3 }),
+    foreign: random.chance({ of: 1, in: 4 }),
+  }
+}
+
+/** Distributes over `Happening`, which `Omit` would flatten. */
+type Undated = Happening extends infer H ? (H extends Happening ? Omit<H, 'at'> : never) : never
+
+const duration = (random: Stream): number =>
+  random.chance({ of: 1, in: 4 }) ? random.between(5_000, 30_000) : random.between(50, 5_000)
+
+const anyProcess = (random: Stream, shape: Shape): string =>
+  random.pick([
+    ...processIds('planner', shape.planners),
+    ...processIds('enactor', shape.enactors),
+    ...processIds('enactor', shape.enactors),
+    ...processIds('prober', shape.probers),
+  ])
+
+export const processIds = (role: string, count: number): string[] =>
+  Array.from({ length: count }, (_, index) => `${role}-${index + 1}`)
+
+const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [
+  (random, shape) => ({ kind: 'crash', process: anyProcess(random, shape), forMs: duration(random) }),
+  (random, shape) => ({ kind: 'pause', process: anyProcess(random, shape), forMs: duration(random) }),
+  (random, shape) => ({
+    kind: 'clock',
+    process: anyProcess(random, shape),
+    byMs: random.between(-60_000, 60_000),
+    driftPpm: random.between(-2_000, 2_000),
+  }),
+  (random, shape) => ({ kind: 'cut-store', process: anyProcess(random, shape), forMs: duration(random) }),
+  (random, shape) => ({
+    kind: 'cut-authority',
+    process: random.pick(processIds('enactor', shape.enactors)),
+    zone: random.below(shape.zones),
+    forMs: duration(random),
+  }),
+  (random) => ({ kind: 'store-down', forMs: duration(random) }),
+  (random, shape) => ({ kind: 'authority-down', zone: random.below(shape.zones), forMs: duration(random) }),
+  (random) => ({
+    kind: 'store-weather',
+    lost: random.between(0, 200),
+    delayMs: random.between(1, 300),
+    forMs: duration(random),
+  }),
+  (random, shape) => ({
+    kind: 'authority-weather',
+    zone: random.below(shape.zones),
+    lost: random.between(0, 300),
+    lies: random.between(0, 200),
+    servfail: random.between(0, 200),
+    throttled: random.between(0, 300),
+    delayMs: random.between(1, 500),
+    forMs: duration(random),
+  }),
+  (random) => ({
+    kind: 'net-weather',
+    drop: random.between(0, 300),
+    delayMs: random.between(1, 200),
+    forMs: duration(random),
+  }),
+  (random) => ({
+    kind: 'hand',
+    name: random.below(64),
+    what: random.pick(['edit', 'empty', 'unmark', 'garble', 'outrun', 'all'] as const),
+  }),
+  (random) => ({
+    kind: 'damage',
+    what: random.pick(['plan', 'shard', 'head', 'garble-plan', 'progress', 'everything'] as const),
+  }),
+  (random, shape) => {
+    const pool = random.below(shape.pools.length)
+    return { kind: 'target', pool, target: random.below(shape.pools[pool] ?? 1), up: random.chance({ of: 1, in: 2 }) }
+  },
+  (random, shape) => ({ kind: 'pool', pool: random.below(shape.pools.length), up: random.chance({ of: 1, in: 2 }) }),
+  (random) => ({ kind: 'policy', what: random.pick(['ttl', 'add', 'remove', 'unreadable', 'readable'] as const) }),
+  (random) => ({
+    kind: 'override',
+    what: random.pick(['freeze', 'thaw', 'rollback', 'pin', 'unpin', 'drain', 'undrain', 'retire'] as const),
+    subject: random.below(64),
+  }),
+]
+
+/** One line a person can read. */
+export function tell(happening: Happening): string {
+  const { at, kind, ...rest } = happening
+  const fields = Object.entries(rest).map(([key, value]) => `${key} ${value}`)
+  return `${(at / 1000).toFixed(3).padStart(9)} s  ${kind}  ${fields.join(', ')}`
+}
