@@ -34,7 +34,11 @@ function tableOf<Key extends z.core.$ZodRecordKey, Value extends z.core.SomeType
   return z.record(key, value, { error: expected })
 }
 
-const text = (expected: string, pattern = /^\P{Cc}+$/u) =>
+/** No control characters; a pattern that editors can read without flags. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it keeps out
+const printable = /^[^\u0000-\u001f\u007f]+$/
+
+const text = (expected: string, pattern = printable) =>
   z
     .string({ error: expected })
     .regex(pattern, { error: expected })

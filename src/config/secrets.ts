@@ -130,19 +130,28 @@ function secretOf(text: string): Uint8Array | undefined {
 
 /** Makes a secret file that only its owner can read. An existing file is never touched. */
 export function makeSecretFile(secret: SecretFile, random: (length: number) => Uint8Array): Problem | undefined {
+  const failed = (error: unknown) => {
+    const code = (error as NodeJS.ErrnoException).code ?? 'an unknown error'
+    return problem(secret.file, 'to make a secret file here', code, 'see whether the folder exists and may be written')
+  }
+  let descriptor: number
   try {
     mkdirSync(dirname(secret.file), { recursive: true, mode: 0o700 })
-    const descriptor = openSync(secret.file, 'wx', 0o600)
-    try {
-      writeSync(descriptor, `${Buffer.from(random(secret.octets)).toString('base64')}\n`)
-      fsyncSync(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
+  } catch (error) {
+    return failed(error)
+  }
+  try {
+    descriptor = openSync(secret.file, 'wx', 0o600)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EEXIST' ? undefined : failed(error)
+  }
+  try {
+    writeSync(descriptor, `${Buffer.from(random(secret.octets)).toString('base64')}\n`)
+    fsyncSync(descriptor)
     return undefined
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code ?? 'an unknown error'
-    if (code === 'EEXIST') return undefined
-    return problem(secret.file, 'to make a secret file here', code, 'see whether the folder exists and may be written')
+    return failed(error)
+  } finally {
+    closeSync(descriptor)
   }
 }

@@ -81,7 +81,7 @@ function findingsOf(issue: Issue, above: Path, root: unknown): Finding[] {
   }
   const value = valueAt(root, where)
   const [expected = '', todo] = issue.message.split('\n')
-  if (isSecret(where, value)) return [inlineSecret(where)]
+  if (isSecret(where, value)) return [inlineSecret(where, expected)]
   return [
     {
       where,
@@ -114,34 +114,24 @@ function isTypeError(issue: Issue): boolean {
 
 /** Text that stands where a secret is spoken of is never repeated. */
 function isSecret(where: Path, value: unknown): boolean {
-  return (
-    where[0] === 'keys' &&
-    where.length >= 2 &&
-    typeof value !== 'object' &&
-    value !== undefined &&
-    where.at(-1) !== 'algorithm'
-  )
+  return where[0] === 'keys' && where.length >= 2 && typeof value !== 'object' && value !== undefined
 }
 
-function inlineSecret(where: Path): Finding {
-  const last = where.at(-1)
-  const inline = last === 'secret' || where.length === 2
+function inlineSecret(where: Path, expected: string): Finding {
+  if (where.at(-1) !== 'secret' && where.length > 2)
+    return {
+      where,
+      severity: 'error',
+      expected,
+      found: 'something else (not shown: it may be a secret)',
+      todo: 'correct it',
+    }
   return {
     where,
     severity: 'error',
-    expected: inline
-      ? 'where the secret is: { file: PATH } or { env: HOLDFAST_NAME }'
-      : last === 'env'
-        ? 'the name of an environment variable that starts with HOLDFAST_'
-        : last === 'file'
-          ? 'a path, relative to this file'
-          : 'true or false',
-    found: inline
-      ? 'a value (not shown: it may be the secret itself)'
-      : 'something else (not shown: it may be a secret)',
-    todo: inline
-      ? 'put the secret into a file that only its owner can read, or into the environment; if it was real, replace it'
-      : 'correct it',
+    expected: 'where the secret is: { file: PATH } or { env: HOLDFAST_NAME }',
+    found: 'a value (not shown: it may be the secret itself)',
+    todo: 'put the secret into a file that only its owner can read, or into the environment; if it was real, replace it',
   }
 }
 

@@ -61,7 +61,7 @@ export function readYaml(file: string, text: string): YamlText | readonly Config
   if (problems.length > 0) return problems
 
   const repeated: ConfigProblem[] = []
-  const reader = new Reader(document, (offset, path, found, todo, expected, grave) => {
+  const reader = new Reader((offset, path, found, todo, expected, grave) => {
     const list = grave ? problems : repeated
     list.push(configProblem(placeAt(offset), pathText(path), { expected, found, todo }))
   })
@@ -96,6 +96,7 @@ function unparsable(place: Place, error: unknown): ConfigProblem {
 /** The parser's own words, save where they quote the text: that might be a secret. */
 function syntaxText(code: string, message: string): string {
   const words = message.split('\n')[0] ?? ''
+  if (code === 'RESOURCE_EXHAUSTION') return 'more levels of nesting than the parser can follow'
   return code === 'UNEXPECTED_TOKEN' && words.length > 60 ? 'text that does not belong here' : words.slice(0, 120)
 }
 
@@ -108,11 +109,13 @@ interface Spot {
 }
 
 class Reader {
-  readonly #document: Document.Parsed
   readonly #report: Report
   /** Where each object or array that was made came from. */
   readonly #nodes = new WeakMap<object, Node>()
   readonly #spots = new WeakMap<Node, Map<string, Spot>>()
+  /** The latest node of each anchor so far: what an alias means here. */
+  readonly #anchors = new Map<string, Node>()
+  readonly #aliases = new WeakMap<Node, Node>()
   /** What an anchor's node became, and how many values that is with its own aliases expanded. */
   readonly #anchored = new Map<Node, { readonly value: unknown; readonly size: number }>()
   readonly #open = new Set<Node>()
@@ -120,8 +123,7 @@ class Reader {
   /** Values read so far, aliases counted in full. */
   #size = 0
 
-  constructor(document: Document.Parsed, report: Report) {
-    this.#document = document
+  constructor(report: Report) {
     this.#report = report
   }
 
@@ -129,6 +131,7 @@ class Reader {
     this.#size++
     if (node === null) return null
     if (isAlias(node)) return this.#readAlias(node, path)
+    if (node.anchor !== undefined) this.#anchors.set(node.anchor, node)
     if (node.tag !== undefined && !plainTag.test(node.tag)) {
       this.#fail(node, path, `the tag ${quoted(node.tag)}`, 'a value without a tag', 'remove the tag')
       return null
@@ -156,7 +159,7 @@ class Reader {
   }
 
   #readAlias(alias: Node & { source: string }, path: Path): unknown {
-    const source = (alias as Node & { resolve(document: Document): Node | undefined }).resolve(this.#document)
+    const source = this.#anchors.get(alias.source)
     if (source === undefined || this.#open.has(source)) {
       const found = source === undefined ? 'an alias to no anchor' : 'an alias to a value that contains it'
       this.#fail(
@@ -168,6 +171,7 @@ class Reader {
       )
       return null
     }
+    this.#aliases.set(alias, source)
     if (isScalar(source)) return source.value
     const made = this.#anchored.get(source)
     this.#size += made?.size ?? 0
@@ -288,7 +292,7 @@ class Reader {
   }
 
   #tablesOf(node: Node): Node[] {
-    const target = isAlias(node) ? node.resolve(this.#document) : node
+    const target = isAlias(node) ? this.#aliases.get(node) : node
     if (isSeq(target)) return target.items.flatMap((item) => this.#tablesOf(item as Node))
     return isMap(target) ? [target] : []
   }
