@@ -88,8 +88,8 @@ function judgeEndpoint(zoneBefore: Names, zoneAfter: Names, after: View, key: Wi
   const wasEmpty = isEmpty(nodeBefore)
   if (isEmpty(node) && !(wasEmpty && sameMarker))
     return refuse('never-empty', key, 'an address or an alias, as it is guarded and not retired', 'neither')
-  if (node !== undefined && isCut(node, zoneAfter.apex) && node.hasNs && !nodeBefore?.hasNs)
-    return refuse('never-hidden', key, 'no delegation of a guarded name', 'NS records')
+  if (isHidden(zoneAfter, key) && !(sameMarker && isHidden(zoneBefore, key)))
+    return refuse('never-hidden', key, 'a name that this zone answers for', 'a delegation or a DNAME at or above it')
   const target = node && aliasTarget(node)
   const known = nodeBefore && aliasTarget(nodeBefore)
   if (target !== undefined && !(sameMarker && known === target) && !answersAddress(after, target))
@@ -106,6 +106,12 @@ const textOf = (marker: Marker): string => markerStrings(marker).join('\n')
 
 const isEmpty = (node: Node | undefined): boolean =>
   node === undefined || !(node.hasAddress || node.cname !== undefined)
+
+/** At or below a delegation, or below a DNAME: the records are there, and nobody is shown them. */
+const isHidden = (zone: Names, key: WireName): boolean => {
+  const { kind } = lookUp(zone, key, Type.A)
+  return kind === 'cut' || kind === 'dname'
+}
 
 /** Names that lose their addresses by the change of one node, and that guarded aliases lead to. */
 function judgeTargets(
@@ -140,7 +146,7 @@ function judgeHidden(zoneBefore: Names, zoneAfter: Names, key: WireName, node: N
     const endpoint = endpointKeyOf(below)
     if (endpoint === undefined || !isBelowOrAt(endpoint, key) || markerOf(zoneAfter, endpoint)?.retired !== false)
       continue
-    if (lookUp(zoneBefore, endpoint, Type.A).kind === 'node')
+    if (!isHidden(zoneBefore, endpoint))
       return refuse(
         'never-hidden',
         endpoint,
