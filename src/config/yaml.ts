@@ -5,17 +5,7 @@
  * pass silently: every key once, no tags, no keys that are not plain text. What an alias expands to
  * is bounded, so that a small file cannot become a large value.
  */
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseDocument,
-  type YAMLMap,
-} from 'yaml'
+import { type Document, isAlias, isMap, isScalar, isSeq, type Node, parseDocument, type YAMLMap } from 'yaml'
 import { type ConfigProblem, configProblem, type Path, type Place, pathText, quoted } from './problems.ts'
 
 export interface YamlText {
@@ -36,15 +26,16 @@ const depthAtMost = 100
 const plainTag = /^tag:yaml\.org,2002:(?:str|int|float|bool|null|map|seq)$/
 
 export function readYaml(file: string, text: string): YamlText | readonly ConfigProblem[] {
-  const lines = new LineCounter()
+  const lineStarts = startsOfLines(text)
   const placeAt = (offset: number): Place => {
-    const { line, col } = lines.linePos(Math.max(0, offset))
-    return { file, line: Math.max(1, line), column: Math.max(1, col) }
+    const at = Math.max(0, Math.min(offset, text.length))
+    const line = lastAtMost(lineStarts, at)
+    return { file, line: line + 1, column: at - (lineStarts[line] ?? 0) + 1 }
   }
   let document: Document.Parsed
   try {
     // Uniqueness of keys is checked below: the library's check compares every key with every other.
-    document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false, schema: 'core' })
+    document = parseDocument(text, { prettyErrors: false, uniqueKeys: false, schema: 'core' })
   } catch (error) {
     return [unparsable(placeAt(0), error)]
   }
@@ -82,6 +73,25 @@ export function readYaml(file: string, text: string): YamlText | readonly Config
       return { file, line: line + n - (block ? 0 : 1), column: block ? 1 : column }
     },
   }
+}
+
+/** The library's own line counter loses lines in text that it cannot read. */
+function startsOfLines(text: string): readonly number[] {
+  const starts = [0]
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1)
+  return starts
+}
+
+/** The index of the last element that is at most `value`; the first is. */
+function lastAtMost(sorted: readonly number[], value: number): number {
+  let low = 0
+  let high = sorted.length - 1
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2)
+    if ((sorted[middle] as number) <= value) low = middle
+    else high = middle - 1
+  }
+  return low
 }
 
 function unparsable(place: Place, error: unknown): ConfigProblem {
