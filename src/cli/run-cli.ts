@@ -10,6 +10,7 @@ import { freezeCommand, thawCommand } from './freeze.ts'
 import { historyCommand } from './history.ts'
 import { initCommand } from './init.ts'
 import { CliFailure, type Io, painter, problemText } from './io.ts'
+import { labCommand } from './lab.ts'
 import { pinCommand, unpinCommand } from './pin.ts'
 import { planCommand } from './plan.ts'
 import { retireCommand } from './retire.ts'
@@ -51,6 +52,7 @@ export function programOf(cli: Cli): Command {
         retireCommand(cli),
       ],
     ],
+    ['Test:', [labCommand(cli)]],
   ]
   for (const [title, commands] of groups) {
     program.commandsGroup(title)

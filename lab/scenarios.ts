@@ -1,0 +1,4 @@
+/** Every scenario that `holdfast lab replay` knows by name. A new one is imported here and added to the list. */
+import type { Scenario } from './scenario.ts'
+
+export const scenarios: readonly Scenario[] = []
