@@ -66,7 +66,7 @@ export class TcpService {
   private read(socket: Socket, client: string): void {
     let kept: Buffer = Buffer.alloc(0)
     let inFlight = 0
-    const send = (reply: Uint8Array) => sendFramed(socket, reply)
+    const send = senderOf(socket)
     // Messages are taken only while few are in progress; what has come beyond them waits, and the socket is not read.
     const take = () => {
       let at = 0
@@ -103,12 +103,23 @@ export class TcpService {
 }
 
 /** Length and message in one write. */
-function sendFramed(socket: Socket, reply: Uint8Array): true | Promise<boolean> {
-  if (!socket.writable) return Promise.resolve(false)
-  const framed = Buffer.allocUnsafe(2 + reply.length)
-  framed.writeUInt16BE(reply.length, 0)
-  framed.set(reply, 2)
-  if (socket.write(framed)) return true
+function senderOf(socket: Socket): TcpSend {
+  let room: Promise<boolean> | undefined
+  return (reply) => {
+    if (!socket.writable) return Promise.resolve(false)
+    const framed = Buffer.allocUnsafe(2 + reply.length)
+    framed.writeUInt16BE(reply.length, 0)
+    framed.set(reply, 2)
+    if (socket.write(framed)) return true
+    // All that wait for room wait for the same.
+    room ??= roomIn(socket).finally(() => {
+      room = undefined
+    })
+    return room
+  }
+}
+
+function roomIn(socket: Socket): Promise<boolean> {
   return new Promise((resolve) => {
     const finish = (alive: boolean) => {
       socket.off('drain', drained)
