@@ -29,11 +29,14 @@ export interface Inputs {
   load(): Promise<void>
   /**
    * Waits until something happens that bears on planning, at most `timeoutMs`. `others` are told the
-   * keys of plans and shards that changed, and say whether they matter. @throws StoreOutage
+   * keys of plans and shards that changed, and say whether they matter. After `compacted` nothing that
+   * was read before may be believed, here or there. @throws StoreOutage
    */
-  wait(timeoutMs: number, others: (key: string, upTo: Revision) => boolean): Promise<'changed' | 'quiet'>
+  wait(timeoutMs: number, others: (key: string, upTo: Revision) => boolean): Promise<'changed' | 'quiet' | 'compacted'>
   /** Deletes an override as it was read, unless it was replaced meanwhile. @throws StoreOutage */
   end(override: Filed<Override>, because: string): Promise<void>
+  /** Reads one document again, without waiting to hear of it. @throws StoreOutage */
+  reread(key: string): Promise<void>
   /** Forgets overrides that a plan has used up. */
   forget(key: string): void
 }
@@ -127,10 +130,7 @@ export function inputsOf(world: World, store: Store): Inputs {
       for (;;) {
         const found = await store.watch('', watched, Math.max(0, Math.ceil(until - clock.now())))
         if (found.kind === 'quiet') return 'quiet'
-        if (found.kind === 'compacted') {
-          await load()
-          return 'changed'
-        }
+        if (found.kind === 'compacted') return 'compacted'
         const matters = await read(found.keys.filter(isInput))
         const elsewhere = found.keys.filter((key) => !isInput(key) && others(key, found.revision)).length > 0
         watched = found.revision
@@ -145,6 +145,9 @@ export function inputsOf(world: World, store: Store): Inputs {
       if (commit.kind !== 'committed') return
       this.forget(key)
       trace(world, { event: 'plan.override-ended', subject: subjectOf(document.action), because })
+    },
+    async reread(key) {
+      take(key, await store.get(key))
     },
     forget(key) {
       overrides.delete(key)

@@ -11,7 +11,7 @@ import type { PlanText } from '../model/plan.ts'
 import type { Policy, PolicySource } from '../model/policy.ts'
 import type { PolicyInForce, RoleStatus } from '../model/progress.ts'
 import { readPlan, readShards } from '../store/plans.ts'
-import { type Compare, type Store, StoreOutage } from '../store/store.ts'
+import { type Compare, type Revision, type Store, StoreOutage } from '../store/store.ts'
 import type { EpochMs, Instant, World } from '../world/world.ts'
 import { affectedShards } from './assess.ts'
 import { check, type Violation } from './check.ts'
@@ -107,7 +107,8 @@ class Planner {
     const { clock } = this.#world
     const untilNext = nextAt === null ? lookMs : Math.max(0, nextAt - clock.wall())
     if (untilNext === 0) return
-    await this.#inputs.wait(Math.min(lookMs, untilNext), (key, upTo) => this.#newest.touched(key, upTo))
+    const touched = (key: string, upTo: Revision) => this.#newest.touched(key, upTo)
+    if ((await this.#inputs.wait(Math.min(lookMs, untilNext), touched)) === 'compacted') this.forget()
   }
 
   /** One decision, from reading to publishing. */
@@ -194,7 +195,7 @@ class Planner {
       [{ kind: 'put', key, value: keys.policy.encode(mine) }],
     )
     // What is in force has changed, by this commit or by the one that was faster: read it before the next decision.
-    this.#loaded = false
+    await this.#inputs.reread(key)
     if (commit.kind === 'committed') return undefined
     return `stands by: the policy could not be put in force (${commit.kind})`
   }
