@@ -115,6 +115,8 @@ class Enactor {
   #claimed: Generation | undefined
   #vanished: Generation = genesis
   #progress: EnactorProgress | undefined
+  /** It was too soon to say how far it is. */
+  #owesReport = false
   #progressAt = Number.NEGATIVE_INFINITY
   #statusAt = Number.NEGATIVE_INFINITY
   #slice: Slice | undefined
@@ -156,7 +158,9 @@ class Enactor {
   /** Until head moves, a pass ends, or the period is over. @throws StoreOutage */
   async wait(): Promise<void> {
     this.#watching ??= this.#watch()
-    const ended = await Promise.race([this.#watching, this.#news.promise.then(() => 'news' as const)])
+    const awaited: Promise<StoreOutage | 'news' | undefined>[] = [this.#watching, this.#news.promise.then(() => 'news')]
+    if (this.#owesReport) awaited.push(this.#world.clock.sleep(progressMinMs).then(() => 'news'))
+    const ended = await Promise.race(awaited)
     if (ended === 'news') {
       await this.#world.clock.sleep(settleMs)
       return
@@ -439,7 +443,8 @@ class Enactor {
     const now = this.#world.clock.now()
     const wall = this.#world.clock.wall()
     const before = this.#progress
-    if (before !== undefined && this.#view !== undefined && now >= this.#progressAt + progressMinMs) {
+    this.#owesReport = now < this.#progressAt + progressMinMs
+    if (before !== undefined && this.#view !== undefined && !this.#owesReport) {
       const memories = [...[...this.#zones.values()].map(({ memory }) => memory), this.#retirements.memory]
       const unreachable = this.#slice?.unreachable ?? []
       const progress = progressOf(memories, unreachable, this.#view.head.generation, before, this.#counts, wall)

@@ -121,6 +121,8 @@ class Work {
   readonly #done = new Set<Name>()
   readonly #left = new Set<Name>()
   #waiting = 0
+  /** No trace of another enactor in the latest batch. */
+  #alone = false
   #dropped = false
   #outage: string | null = null
 
@@ -228,8 +230,9 @@ class Work {
   }
 
   async #batch(entries: readonly PlanEntry[], exact = false): Promise<void> {
-    const ports = { ...this.#ports, exact, before: (entry: PlanEntry) => this.#assumed(entry) }
+    const ports = { ...this.#ports, exact, alone: this.#alone, before: (entry: PlanEntry) => this.#assumed(entry) }
     const result = await ports.places.run(() => enactBatch(ports, entries))
+    this.#alone = result.conflicts === 0 && !result.settled.some((item) => item.kind === 'seen' && item.how === 'found')
     for (const { name } of entries) {
       this.#done.add(name)
       this.#before.delete(name)

@@ -8,8 +8,7 @@
  * Writing: one UPDATE message carries several endpoints, because a server makes each message durable
  * by itself (BIND: one fsync each). Their conditions then hold or fail together, in one transaction,
  * so each endpoint's own condition still holds when it is changed; when a message is turned down,
- * nothing of it happened, and each of its endpoints is tried once more in a message of its own, so
- * that one conflict does not cost its neighbours anything.
+ * nothing of it happened, and its halves are tried by themselves, down to single endpoints.
  *
  * Confirming: a message of conditions alone (RFC 2136, section 2.4) asks about as many endpoints at
  * once, and is never journalled.
@@ -29,7 +28,7 @@ import { parseMarker } from '../../model/marker.ts'
 import { markerNameOf, type Name } from '../../model/name.ts'
 import type { Address, Failure, World } from '../../world/world.ts'
 import type { Change, Provider, Published, Reading, WriteOutcome } from '../provider.ts'
-import { conditionsOf, publishedOf, type Transaction, transactionOf, wireName } from './transaction.ts'
+import { conditionsAfter, conditionsOf, publishedOf, type Transaction, transactionOf, wireName } from './transaction.ts'
 
 export interface Rfc2136Settings {
   /** The primary that takes updates. */
@@ -80,42 +79,52 @@ export function rfc2136Provider(
 
   async function readOne(zone: WireName, name: Name): Promise<Reading> {
     const owner = wireName(name)
-    const [txt, a, aaaa] = await Promise.all([
-      ask(wireName(markerNameOf(name)), Type.TXT),
-      ask(owner, Type.A),
-      ask(owner, Type.AAAA),
-    ])
-    if (txt.kind !== 'records') return txt
-    if (a.kind !== 'records') return a
-    if (aaaa.kind !== 'records') return aaaa
-    const published = publishedOf(name, { txt: txt.records, a: a.records, aaaa: aaaa.records })
-    return published.marker.some((strings) => parseMarker(strings) !== undefined)
-      ? { kind: 'published', published }
-      : await withoutWildcards(zone, published)
+    for (let tries = 0; tries < 4; tries++) {
+      const [txt, a, aaaa] = await Promise.all([
+        ask(wireName(markerNameOf(name)), Type.TXT),
+        ask(owner, Type.A),
+        ask(owner, Type.AAAA),
+      ])
+      if (txt.kind !== 'records') return txt
+      if (a.kind !== 'records') return a
+      if (aaaa.kind !== 'records') return aaaa
+      const published = publishedOf(name, { txt: txt.records, a: a.records, aaaa: aaaa.records })
+      // With a marker, a wrong reading costs a conflict. Without one it could look like somebody else's name.
+      const isMarked = published.marker.some((strings) => parseMarker(strings) !== undefined)
+      const isFree = published.marker.length === 0 && !isLive(published)
+      const reading =
+        isMarked || isFree ? ({ kind: 'published', published } as const) : await ascertained(zone, published)
+      if (reading !== 'torn') return reading
+    }
+    return { kind: 'outage', reason: `expected ${name} to stand still for three questions, found it changing at ${at}` }
   }
 
-  /** The same, less what only a wildcard says. */
-  async function withoutWildcards(zone: WireName, published: Published): Promise<Reading> {
+  /** The same, less what only a wildcard says; `torn` if the three answers are of different moments. */
+  async function ascertained(zone: WireName, published: Published): Promise<Reading | 'torn'> {
     const { name, marker, addresses, alias } = published
+    const [markerStands, aStands, aaaaStands, aliasStands] = conditionsOf(published)
     const nothing: Published = { name, marker: [], addresses: [], alias: null, ttl: null }
-    if (marker.length === 0 && addresses.length === 0 && alias === null) return { kind: 'published', published }
-    // Each part by itself, as if the others were absent: of four conditions, one speaks of the part in question.
-    const standing = await Promise.all([
-      marker.length > 0 && holds(zone, conditionsOf({ ...nothing, marker })[0]),
-      addresses.length > 0 && holds(zone, ...conditionsOf({ ...nothing, addresses }).slice(1, 3)),
-      alias !== null && holds(zone, conditionsOf({ ...nothing, alias })[3]),
+    const [noMarker, noA, noAaaa, noAlias] = conditionsOf(nothing)
+    const whole = await holds(zone, markerStands, aStands, aaaaStands, aliasStands)
+    if (whole === true) return { kind: 'published', published }
+    if (whole !== false) return whole
+    const [hasMarker, lacksMarker, hasRecords, lacksRecords] = await Promise.all([
+      holds(zone, markerStands),
+      holds(zone, noMarker),
+      holds(zone, aStands, aaaaStands, aliasStands),
+      holds(zone, noA, noAaaa, noAlias),
     ])
-    const outage = standing.find((answer) => typeof answer === 'object')
-    if (outage !== undefined) return outage
-    const [markerStands, addressesStand, aliasStands] = standing
+    for (const answer of [hasMarker, lacksMarker, hasRecords, lacksRecords])
+      if (typeof answer === 'object') return answer
+    if (!(hasMarker || lacksMarker) || !(hasRecords || lacksRecords)) return 'torn'
     return {
       kind: 'published',
       published: {
         name,
-        marker: markerStands ? marker : [],
-        addresses: addressesStand ? addresses : [],
-        alias: aliasStands ? alias : null,
-        ttl: addressesStand || aliasStands ? published.ttl : null,
+        marker: hasMarker ? marker : [],
+        addresses: hasRecords ? addresses : [],
+        alias: hasRecords ? alias : null,
+        ttl: hasRecords ? published.ttl : null,
       },
     }
   }
@@ -138,12 +147,17 @@ export function rfc2136Provider(
     )
   }
 
+  /** One message; if it is turned down, the halves by themselves, so that one conflict costs its neighbours nothing. */
   async function writeTogether(zone: WireName, changes: readonly Change[]): Promise<readonly WriteOutcome[]> {
-    const transactions = changes.map(transactionOf)
-    const outcome = await send(zone, transactions)
-    if (transactions.length === 1 || outcome.kind === 'accepted' || outcome.kind === 'unknown')
-      return transactions.map(() => outcome)
-    return await Promise.all(transactions.map((transaction) => send(zone, [transaction])))
+    const outcome = await send(zone, changes.map(transactionOf))
+    if (changes.length === 1 || outcome.kind === 'accepted' || outcome.kind === 'unknown')
+      return changes.map(() => outcome)
+    // Where several write the same plan, most often all of it is done already.
+    if (outcome.kind === 'conflict' && (await holds(zone, ...changes.flatMap(conditionsAfter))) === true)
+      return changes.map(() => outcome)
+    const half = changes.length >> 1
+    const halves = [changes.slice(0, half), changes.slice(half)].map((part) => writeTogether(zone, part))
+    return (await Promise.all(halves)).flat()
   }
 
   return {
@@ -200,6 +214,8 @@ function sizeOfChange({ expected, answer, marker }: Change): number {
   const addresses = answer.kind === 'addresses' ? answer.addresses.length * 28 : 0
   return 600 + sizeOf(expected) + addresses + marker.weights.length * 48
 }
+
+const isLive = ({ addresses, alias }: Published): boolean => addresses.length > 0 || alias !== null
 
 /** What a reply to an UPDATE says of the change: RFC 2136, sections 2.2 and 3. */
 export function outcomeOf(

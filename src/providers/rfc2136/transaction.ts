@@ -144,6 +144,17 @@ export function conditionsOf({ name, marker, addresses, alias }: Published): Pre
   ]
 }
 
+/** That exactly what this change writes stands there. */
+export function conditionsAfter({ name, answer, marker }: Change): Prerequisite[] {
+  return conditionsOf({
+    name,
+    marker: [markerStrings(marker)],
+    addresses: answer.kind === 'addresses' ? answer.addresses.map(({ address }) => address) : [],
+    alias: answer.kind === 'alias' ? answer.target : null,
+    ttl: null,
+  })
+}
+
 /**
  * What the answers to three questions (TXT at the marker's name, A and AAAA at the endpoint) say. An
  * answer may go on along an alias: only records whose owner is the name asked for count.
