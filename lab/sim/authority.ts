@@ -113,10 +113,13 @@ export class SimulatedAuthority {
   #call<T>(process: Process, work: () => T, late: T): Promise<T> {
     const { incarnation } = process
     return new Promise((resolve) => {
-      this.#kernel.after(this.weather.patience, process, () => resolve(late), incarnation)
+      const silence = this.#kernel.after(this.weather.patience, process, () => resolve(late), incarnation)
       this.#travel(null, process, incarnation, () => {
         const result = work()
-        this.#travel(process, process, incarnation, () => resolve(result))
+        this.#travel(process, process, incarnation, () => {
+          silence.cancelled = true
+          resolve(result)
+        })
       })
     })
   }
@@ -127,7 +130,8 @@ export class SimulatedAuthority {
     const land = () => {
       if (this.up && !this.#cut.has(client.id)) arrive()
     }
-    this.#kernel.after(delay, to, land, to === null ? 0 : incarnation)
+    if (to === null) this.#kernel.arrive(delay, null, land)
+    else this.#kernel.after(delay, to, land, incarnation)
   }
 
   #write(changes: readonly Change[], by: string): readonly WriteOutcome[] {

@@ -2,9 +2,8 @@
  * The kernel of the simulator: virtual time, the order of events, and the life of processes.
  *
  * Everything that a program awaits ends in an event here. The kernel takes the earliest event (ties in
- * the order they were scheduled), lets it run, waits one turn of the real event loop so that every
- * promise chain it started comes to rest, and then lets the checks look. Nothing else moves, so one
- * seed gives one history.
+ * the order they were scheduled), lets it run, waits until every promise chain that it started has come
+ * to rest, and then lets the checks look. Nothing else moves, so one seed gives one history.
  *
  * A crash is silence: the incarnation moves on, and what was promised to the dead never settles. A
  * pause is holding: events of a paused process wait until it goes on. The slow enactor of October 2025
@@ -19,11 +18,19 @@ export type Micros = number
 export const ms = (milliseconds: number): Micros => Math.round(milliseconds * 1000)
 
 interface Event {
-  readonly at: Micros
-  readonly order: number
+  at: Micros
+  order: number
   readonly process: Process | null
   readonly incarnation: number
   readonly run: () => void
+  /** Settles no promise: no program goes on because of it. */
+  readonly inert: boolean
+  cancelled: boolean
+}
+
+/** Something that is to happen, and need not. */
+export interface Timer {
+  cancelled: boolean
 }
 
 export interface Process {
@@ -99,9 +106,21 @@ export class Kernel {
    * Runs `run` after `delay`, as `process` if one is named: then only if that incarnation (default: the
    * present one) still lives, and not before it goes on, should it be paused.
    */
-  after(delay: Micros, process: Process | null, run: () => void, incarnation = process?.incarnation ?? 0): void {
+  after(delay: Micros, process: Process | null, run: () => void, incarnation = process?.incarnation ?? 0): Timer {
+    return this.#schedule(delay, process, run, incarnation, false)
+  }
+
+  /** The same for what moves no program by itself: a message that arrives at a port. `run` must settle no promise. */
+  arrive(delay: Micros, process: Process | null, run: () => void, incarnation = process?.incarnation ?? 0): Timer {
+    return this.#schedule(delay, process, run, incarnation, true)
+  }
+
+  #schedule(delay: Micros, process: Process | null, run: () => void, incarnation: number, inert: boolean): Timer {
     assert(delay >= 0, `expected a delay of at least 0, found ${delay}`)
-    this.#push({ at: this.#now + Math.round(delay), order: this.#order++, process, incarnation, run })
+    const at = this.#now + Math.round(delay)
+    const event = { at, order: this.#order++, process, incarnation, run, inert, cancelled: false }
+    this.#push(event)
+    return event
   }
 
   add(id: string, program: (process: Process) => Promise<unknown>): Process {
@@ -155,11 +174,12 @@ export class Kernel {
       const event = this.#heap[0]
       if (event === undefined || event.at > until) break
       this.#pop()
+      if (event.cancelled) continue
       const { process } = event
       if (process !== null) {
         if (process.incarnation !== event.incarnation || process.state !== 'up') continue
         if (process.pausedUntil > event.at) {
-          this.#push({ ...event, at: process.pausedUntil, order: this.#order++ })
+          this.#postpone(event, process.pausedUntil)
           continue
         }
       }
@@ -168,7 +188,8 @@ export class Kernel {
       this.note(event.at)
       this.note(process?.index ?? -1)
       event.run()
-      await settled()
+      if (!event.inert) await atRest()
+      if (this.#events % eventsToBreath === 0) await breath()
       if (this.failure !== null) {
         const { process: id, error } = this.failure
         throw new Error(`${id} threw: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
@@ -177,6 +198,11 @@ export class Kernel {
       if (stop?.() === true) return
     }
     this.#now = Math.max(this.#now, until)
+  }
+
+  /** The same event, later; who holds it as a timer can still cancel it. */
+  #postpone(event: Event, at: Micros): void {
+    this.#push(Object.assign(event, { at, order: this.#order++ }))
   }
 
   #push(event: Event): void {
@@ -211,7 +237,13 @@ export class Kernel {
 
 const before = (a: Event, b: Event): boolean => a.at < b.at || (a.at === b.at && a.order < b.order)
 
+// Taken before the guard takes them away.
 const immediate = setImmediate
+const { nextTick } = process
 
-/** One turn of the real event loop: every promise chain that could go on has gone on. */
-const settled = (): Promise<void> => new Promise((resolve) => void immediate(resolve))
+/** Every promise chain that could go on has gone on: the next tick comes when no microtask is left. */
+const atRest = (): Promise<void> => new Promise((resolve) => nextTick(resolve))
+
+/** Ticks alone would starve the real event loop: signals, messages to other processes, garbage collection. */
+const eventsToBreath = 4096
+const breath = (): Promise<void> => new Promise((resolve) => void immediate(resolve))

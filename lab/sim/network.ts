@@ -179,11 +179,16 @@ export class Network {
   #request(process: Process, request: HttpRequest, timeoutMs: number): ReturnType<Net['request']> {
     const { incarnation } = process
     return new Promise((resolve) => {
-      this.#kernel.after(ms(timeoutMs), process, () => resolve(failure('timeout', `no reply in ${timeoutMs} ms`)))
+      const late = this.#kernel.after(ms(timeoutMs), process, () =>
+        resolve(failure('timeout', `no reply in ${timeoutMs} ms`)),
+      )
       const host = this.#hosts.get(key(request.to))
       if (host === undefined) return
       const answer = (reply: HttpReply | Failure) =>
-        this.#segment(this.#lossy(), host.process.id, process, incarnation, () => resolve(reply))
+        this.#segment(this.#lossy(), host.process.id, process, incarnation, () => {
+          late.cancelled = true
+          resolve(reply)
+        })
       if (host.process.state !== 'up') return answer(failure('refused', `nobody listens at ${key(request.to)}`))
       this.#segment(this.#lossy(), process.id, host.process, host.process.incarnation, () =>
         host.request?.(request, answer),

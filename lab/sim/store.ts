@@ -48,6 +48,8 @@ export class SimulatedStore {
   up = true
   revision: Revision = never
   readonly #entries = new Map<string, Stored>()
+  /** Keys in the order of their UTF-8 bytes; null when it has to be made again. */
+  #sorted: string[] | null = null
   /** Revision and key of each write, in order. */
   #changes: { readonly revision: Revision; readonly key: string }[] = []
   #floor: Revision = never
@@ -83,7 +85,8 @@ export class SimulatedStore {
   }
 
   keys(prefix: string): readonly string[] {
-    return [...this.#entries.keys()].filter((key) => key.startsWith(prefix)).sort()
+    this.#sorted ??= [...this.#entries.keys()].sort(byUtf8)
+    return this.#sorted.filter((key) => key.startsWith(prefix))
   }
 
   /** Writes that no program made: a hand, or a broken disk. */
@@ -101,10 +104,13 @@ export class SimulatedStore {
               problem('store', 'an answer', `none to ${at} in ${this.weather.patience / 1000} ms`, 'wait'),
             ),
           )
-        this.#kernel.after(this.weather.patience, process, outage, incarnation)
+        const late = this.#kernel.after(this.weather.patience, process, outage, incarnation)
         this.#travel(process, null, () => {
           const result = work()
-          this.#travel(process, incarnation, () => resolve(result))
+          this.#travel(process, incarnation, () => {
+            late.cancelled = true
+            resolve(result)
+          })
         })
       })
 
@@ -143,7 +149,7 @@ export class SimulatedStore {
     const land = () => {
       if (!this.#cut.has(process.id) && this.up) arrive()
     }
-    if (incarnation === null) this.#kernel.after(delay, null, land)
+    if (incarnation === null) this.#kernel.arrive(delay, null, land)
     else this.#kernel.after(delay, process, land, incarnation)
   }
 
@@ -154,7 +160,7 @@ export class SimulatedStore {
 
   #range(prefix: string, { after, limit }: { readonly after?: string; readonly limit?: number }): Range {
     const most = rangeLimit(limit)
-    const matching = this.keys(prefix).filter((key) => after === undefined || key > after)
+    const matching = this.keys(prefix).filter((key) => after === undefined || byUtf8(key, after) > 0)
     const entries = matching.slice(0, most).map((key) => this.#get(key) as Entry)
     return { entries, revision: this.revision, more: matching.length > most }
   }
@@ -168,6 +174,7 @@ export class SimulatedStore {
     const revision = (this.revision + 1) as Revision
     this.revision = revision
     for (const write of writes) {
+      if (write.kind === 'delete' || !this.#entries.has(write.key)) this.#sorted = null
       if (write.kind === 'delete') this.#entries.delete(write.key)
       else this.#entries.set(write.key, { value: write.value, revision })
       this.#changes.push({ revision, key: write.key })
@@ -201,8 +208,12 @@ export class SimulatedStore {
       const finish = (answer: Watched) => {
         if (over) return
         over = true
+        quiet.cancelled = true
         this.#watchers.delete(watcher)
-        this.#travel(process, incarnation, () => resolve(answer))
+        this.#travel(process, incarnation, () => {
+          late.cancelled = true
+          resolve(answer)
+        })
       }
       const watcher: Watcher = {
         prefix,
@@ -216,8 +227,8 @@ export class SimulatedStore {
         this.#watchers.add(watcher)
         watcher.wake()
       })
-      this.#kernel.after(ms(timeoutMs), null, () => finish({ kind: 'quiet', revision: this.revision }))
-      this.#kernel.after(
+      const quiet = this.#kernel.arrive(ms(timeoutMs), null, () => finish({ kind: 'quiet', revision: this.revision }))
+      const late = this.#kernel.after(
         ms(timeoutMs) + this.weather.patience,
         process,
         () => {
@@ -229,3 +240,11 @@ export class SimulatedStore {
     })
   }
 }
+
+/** By the bytes of their UTF-8: by code points, which UTF-16 units are not in the order of. */
+function byUtf8(a: string, b: string): number {
+  if (!hasSurrogates.test(a) && !hasSurrogates.test(b)) return a < b ? -1 : Number(a > b)
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}
+
+const hasSurrogates = /[\ud800-\udfff]/

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { Brand } from './brand.ts'
 
 const encoder = new TextEncoder()
@@ -13,5 +13,5 @@ export const fromUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes)
 export type Digest = Brand<string, 'Digest'>
 
 export function digestOf(content: string | Uint8Array): Digest {
-  return createHash('sha256').update(content).digest('hex').slice(0, 32) as Digest
+  return hash('sha256', content, 'hex').slice(0, 32) as Digest
 }

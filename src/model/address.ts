@@ -7,7 +7,9 @@ export type IpAddress = Brand<string, 'IpAddress'>
 export function parseIp(text: string): IpAddress | undefined {
   const family = text.includes('%') ? 0 : isIP(text)
   if (family === 0) return undefined
-  return new SocketAddress({ address: text, family: family === 4 ? 'ipv4' : 'ipv6' }).address as IpAddress
+  // Dotted decimals have one form only: leading zeros are refused.
+  if (family === 4) return text as IpAddress
+  return new SocketAddress({ address: text, family: 'ipv6' }).address as IpAddress
 }
 
 export const isIpv6 = (address: IpAddress): boolean => address.includes(':')
