@@ -6,9 +6,8 @@
  * circle is answered as far as it goes; ANY over UDP is one RRset.
  */
 import { fold, isBelowOrAt, type WireName } from '../dns/name.ts'
-import { soaFields } from '../dns/rdata.ts'
 import { Rcode, Type } from '../dns/types.ts'
-import { compressible, targetsOf, weightsOf, wireOf } from './compiled.ts'
+import { compressible, negativeOf, targetsOf, weightsOf, wireOf } from './compiled.ts'
 import { lookUp } from './lookup.ts'
 import { Query, Reading, readQuery } from './query.ts'
 import { Reply } from './reply.ts'
@@ -55,18 +54,31 @@ export function answer(table: Table, message: Uint8Array, length: number, asking
   if (zone === undefined) return pack(Rcode.REFUSED, false)
   if (query.type === Type.DS && zone.apex === query.key) zone = parentZone(table, zone) ?? zone
 
-  // Most questions: the name exists, nothing is delegated or redirected, no alias, nothing to compress or to add.
-  if (zone.cuts === 0 && query.type !== Type.ANY && !compressible(query.type) && !hasAdditional(query.type)) {
-    const node = zone.nodes.get(query.key)
-    if (node !== undefined && node.cname === undefined) {
-      const rrset = node.get(query.type)
-      if (rrset !== undefined) {
-        addDirect(zone, node, rrset, asking)
-        return pack(Rcode.NOERROR, true)
-      }
-    }
+  return quickAnswer(zone, asking) ?? new Walk(zone, query.nameIn(message), asking).run()
+}
+
+/** Most questions: what is asked for stands at the name itself, with nothing to follow, to compress or to add; or it does not exist. */
+function quickAnswer(zone: Zone, asking: Asking): number | undefined {
+  const { key, type } = query
+  let node = zone.cuts === 0 ? zone.nodes.get(key) : undefined
+  if (node === undefined) {
+    const place = lookUp(zone, key, type)
+    if (place.kind === 'none') return negative(zone, Rcode.NXDOMAIN)
+    if (place.kind !== 'node') return undefined
+    node = place.node
   }
-  return new Walk(zone, query.nameIn(message), asking).run()
+  if (node.cname !== undefined || type === Type.ANY) return undefined
+  const rrset = node.get(type)
+  if (rrset === undefined) return negative(zone, Rcode.NOERROR)
+  if (compressible(type) || hasAdditional(type)) return undefined
+  addDirect(zone, node, rrset, asking)
+  return pack(Rcode.NOERROR, true)
+}
+
+function negative(zone: Zone, rcode: number): number {
+  if (!reply.copyNegative(negativeOf(zone.soa, zone.apex), 12 + query.key.length - zone.apex.length))
+    reply.truncated = true
+  return pack(rcode, true)
 }
 
 export const lengthOf = (result: number): number => result & 0xffff
@@ -134,10 +146,10 @@ class Walk {
   }
 
   private follow(): number {
-    const seen = new Set<WireName>()
+    const seen: WireName[] = []
     for (let hop = 0; ; hop++) {
-      const key = fold(this.owner)
-      seen.add(key)
+      const key = hop === 0 ? query.key : fold(this.owner)
+      seen.push(key)
       const place = lookUp(this.zone, key, query.type)
       let target: WireName | undefined
       if (place.kind === 'none') {
@@ -156,7 +168,7 @@ class Walk {
       } else target = this.addNode(place.node)
       if (target === undefined || reply.truncated || hop === maxChain) return Rcode.NOERROR
       const targetKey = fold(target)
-      if (!isBelowOrAt(targetKey, this.zone.apex) || seen.has(targetKey)) return Rcode.NOERROR
+      if (!isBelowOrAt(targetKey, this.zone.apex) || seen.includes(targetKey)) return Rcode.NOERROR
       this.owner = target
     }
   }
@@ -213,12 +225,10 @@ class Walk {
     return query.type === Type.CNAME || query.type === Type.ANY ? Rcode.NOERROR : target
   }
 
-  /** RFC 2308, section 3: the SOA with the time for which "no" may be kept. */
+  /** The SOA, for "no": of whatever name the chain came to, which is in the zone, as the question's is. */
   private addSoa(): void {
-    const apex = this.zone.get(this.zone.apex) as Node
-    const { soa } = this.zone
-    const minimum = soaFields(soa.datas[0] as Uint8Array)?.minimum ?? 0
-    if (!reply.addRrset(1, apex.name, soa, Math.min(soa.ttl, minimum))) reply.truncated = true
+    if (!reply.copyNegative(negativeOf(this.zone.soa, this.zone.apex), 12 + query.key.length - this.zone.apex.length))
+      reply.truncated = true
   }
 
   private addReferral(cut: Node): void {

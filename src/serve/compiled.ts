@@ -1,9 +1,9 @@
 /** What answering needs of an RRset again and again, worked out once. */
-import { fold, type WireName } from '../dns/name.ts'
+import { fold, isBelowOrAt, type WireName } from '../dns/name.ts'
 import { ipFromData } from '../dns/rdata.ts'
 import { Type } from '../dns/types.ts'
 import { markerOf } from './guarded.ts'
-import { type Names, type Node, namesIn, type RRset } from './zone.ts'
+import { type Names, type Negative, type Node, namesIn, type RRset } from './zone.ts'
 
 /** Types of RFC 1035 whose rdata may be compressed (RFC 3597, section 4), of those that a zone has. */
 export const compressible = (type: number): boolean =>
@@ -32,6 +32,34 @@ export function wireOf(rrset: RRset): Uint8Array {
   }
   rrset.wire = wire
   return wire
+}
+
+/**
+ * The SOA of a negative answer (RFC 2308, section 3), with the time for which "no" may be kept. The zone's name stands at
+ * the end of every question for the zone, so owner and names inside the zone are written as pointers to it.
+ */
+export function negativeOf(soa: RRset, apex: WireName): Negative {
+  if (soa.negative !== undefined) return soa.negative
+  const data = soa.datas[0] as Uint8Array
+  const times = data.subarray(data.length - 20)
+  const minimum = new DataView(times.buffer, times.byteOffset, 20).getUint32(16)
+  const ttl = Math.min(soa.ttl, minimum)
+  const octets = [0xc0, 0, 0, Type.SOA, 0, 1, ttl >>> 24, (ttl >>> 16) & 255, (ttl >>> 8) & 255, ttl & 255, 0, 0]
+  const pointers = [0]
+  for (const name of targetsOf(soa)) {
+    const inside = isBelowOrAt(name, apex) && apex.length > 1
+    const written = inside ? name.slice(0, name.length - apex.length) : name
+    for (let i = 0; i < written.length; i++) octets.push(written.charCodeAt(i))
+    if (!inside) continue
+    pointers.push(octets.length)
+    octets.push(0xc0, 0)
+  }
+  octets.push(...times)
+  const wire = Uint8Array.from(octets)
+  wire[10] = (wire.length - 12) >> 8
+  wire[11] = (wire.length - 12) & 255
+  soa.negative = { wire, pointers }
+  return soa.negative
 }
 
 /** The names in the rdata, with the case they have there; as many for each record. */

@@ -2,7 +2,7 @@
  * Reads a query without making objects: what it asks goes into one `Query` that is used again and again. Checks what
  * RFC 1035, 6891 and 9619 let a server check before it looks anything up.
  */
-import { latin1, type WireName } from '../dns/name.ts'
+import type { WireName } from '../dns/name.ts'
 import { Class, Opcode, Rcode, Type } from '../dns/types.ts'
 
 /** What to do with a message. The other kinds than `query` are answered by somebody else, or not at all. */
@@ -16,6 +16,9 @@ export const Reading = {
   /** Signed, or not a query: takes more time and state. */
   handoff: 3,
 } as const
+
+const folded = Buffer.alloc(256)
+const asSent = Buffer.alloc(256)
 
 export class Query {
   opcode = 0
@@ -32,11 +35,11 @@ export class Query {
 
   /** The question's name with the case it came in. */
   nameIn(message: Uint8Array): WireName {
-    return latin1(message, 12, this.end - 4) as WireName
+    const length = this.end - 16
+    for (let i = 0; i < length; i++) asSent[i] = message[12 + i] as number
+    return asSent.toString('latin1', 0, length) as WireName
   }
 }
-
-const folded = Buffer.alloc(256)
 
 /** Length octets are under 64, so folding a whole name leaves them as they are. */
 const lowerCase = Uint8Array.from({ length: 256 }, (_, octet) => (octet >= 0x41 && octet <= 0x5a ? octet + 32 : octet))

@@ -6,7 +6,7 @@ import type { WireName } from '../dns/name.ts'
 import { Type } from '../dns/types.ts'
 import { compressible, targetsOf } from './compiled.ts'
 import type { Query } from './query.ts'
-import type { RRset } from './zone.ts'
+import type { Negative, RRset } from './zone.ts'
 
 const optSize = 11
 /** Where writing stands when something did not fit: past every limit. */
@@ -49,6 +49,17 @@ export class Reply {
     else for (let i = 0; i < wire.length; i++) this.out[at + i] = wire[i] as number
     this.at = end
     this.counts[0] = (this.counts[0] as number) + count
+    return true
+  }
+
+  /** The SOA of a negative answer; `apexAt` is where the zone's name stands in the question. False if it does not fit. */
+  copyNegative({ wire, pointers }: Negative, apexAt: number): boolean {
+    const { at } = this
+    if (at + wire.length > this.room) return false
+    for (let i = 0; i < wire.length; i++) this.out[at + i] = wire[i] as number
+    for (let i = 0; i < pointers.length; i++) this.put16(at + (pointers[i] as number), 0xc000 | apexAt)
+    this.at = at + wire.length
+    this.counts[1] = (this.counts[1] as number) + 1
     return true
   }
 

@@ -17,11 +17,13 @@ export class RRset {
   /** Uncompressed rdata, in the order in which it was added. */
   readonly datas: readonly Uint8Array[]
 
-  /** The three below are worked out when first needed, by `compiled.ts`. */
+  /** The four below are worked out when first needed, by `compiled.ts`. */
   wire: Uint8Array | undefined = undefined
   targets: readonly WireName[] | undefined = undefined
   /** Per record; null where the name is not guarded or all weights are equal. */
   weights: Uint16Array | null | undefined = undefined
+  /** Of a SOA. */
+  negative: Negative | undefined = undefined
 
   constructor(type: number, ttl: Ttl, datas: readonly Uint8Array[]) {
     assert(datas.length > 0, `expected at least one record of type ${type}, found none`)
@@ -29,6 +31,14 @@ export class RRset {
     this.ttl = ttl
     this.datas = datas
   }
+}
+
+/**
+ * A SOA as it stands beside "no": whole, but for the pointers to the zone's name in the question, which go to `pointers`.
+ */
+export interface Negative {
+  readonly wire: Uint8Array
+  readonly pointers: readonly number[]
 }
 
 export class Node {

@@ -1,4 +1,5 @@
 /** Settings of a server with one zone, `example.test.`, and one key, from the little that differs between tests. */
+import { readFileSync } from 'node:fs'
 import { TsigKey } from '../../src/dns/tsig.ts'
 import type { Name } from '../../src/model/name.ts'
 import { defaultSoa, type ServerLimits, type ServerSettings } from '../../src/serve/settings.ts'
@@ -10,6 +11,8 @@ export interface TestSettings {
   readonly port?: number
   readonly host?: string
   readonly records?: string
+  /** A file with more of them, where they are too many for an argument. */
+  readonly recordsFile?: string
   readonly ns?: readonly string[]
   readonly limits?: Partial<ServerLimits>
 }
@@ -29,6 +32,7 @@ export function testSettings({
   port = 0,
   host = '127.0.0.1',
   records = '',
+  recordsFile,
   ns,
   limits = {},
 }: TestSettings): ServerSettings {
@@ -44,7 +48,7 @@ export function testSettings({
         keys: [testKey.name],
         soa: { mname: 'ns1.example.test.' as Name, rname: 'hostmaster.example.test.' as Name, ...defaultSoa },
         ns: [first as Name, ...(others as Name[])],
-        records: `ns1 3600 IN A 127.0.0.1\n${records}`,
+        records: `ns1 3600 IN A 127.0.0.1\n${records}${recordsFile === undefined ? '' : readFileSync(recordsFile, 'utf8')}`,
       },
     ],
   }
