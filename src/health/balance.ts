@@ -138,7 +138,7 @@ function settle(
 
   if (open)
     for (const { id } of counted)
-      states.set(id, good.has(id) ? serving(states, id, now) : held(states, id, 'fail-open', now))
+      states.set(id, bad.has(id) ? held(states, id, 'fail-open', now) : serving(states, id, now))
   else {
     join(input, states, good, wasOpen || beginning)
     if (beginning) for (const id of bad) if (!drains.has(id)) states.set(id, outAtFirst(verdictOf(input, id), now))
