@@ -153,14 +153,17 @@ class PoolRounds {
     await clock.sleep(random.below(Math.min(this.pool.intervalMs, phaseMs)))
     const { id, intervalMs } = this.pool
     let due = clock.now()
+    /** Whole intervals since then: they are left out. */
+    const missed = (then: Instant) => Math.max(0, Math.floor((clock.now() - then) / intervalMs)) * intervalMs
     while (!this.#stopped) {
       const lateMs = Math.round(clock.now() - due)
       if (lateMs > intervalMs) trace(this.#world, { event: 'health.delayed', pool: id, lateMs })
+      due = (due + missed(due)) as Instant
       await this.#round()
       due = (due + intervalMs) as Instant
-      const skipped = Math.max(0, Math.floor((clock.now() - due) / intervalMs))
-      if (skipped > 0) trace(this.#world, { event: 'health.overran', pool: id, skipped })
-      due = (due + skipped * intervalMs) as Instant
+      const skippedMs = missed(due)
+      if (skippedMs > 0) trace(this.#world, { event: 'health.overran', pool: id, skipped: skippedMs / intervalMs })
+      due = (due + skippedMs) as Instant
       await clock.sleep(Math.max(0, due - clock.now()))
     }
   }
