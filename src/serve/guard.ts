@@ -12,7 +12,7 @@ import { targetsOf } from './compiled.ts'
 import { endpointKeyOf, markerOf } from './guarded.ts'
 import { lookUp } from './lookup.ts'
 import { aliasTarget, type View } from './table.ts'
-import { isCut, type Names, type Node } from './zone.ts'
+import { isCut, type Names, type Node, type RRset } from './zone.ts'
 
 export type Rule =
   /** The marker was deleted, or replaced by something that is none. */

@@ -8,7 +8,7 @@ import { describeProblem, isProblem } from '../base/problem.ts'
 import type { Message } from '../dns/message.ts'
 import { nameToText, type WireName } from '../dns/name.ts'
 import { soaFields } from '../dns/rdata.ts'
-import { Rcode, rcodeText } from '../dns/types.ts'
+import { Rcode, rcodeText, Type } from '../dns/types.ts'
 import type { Copy, Written, ZoneChange } from './copy.ts'
 import type { ServeTrace } from './events.ts'
 import { type Table, TableDraft } from './table.ts'
@@ -44,11 +44,15 @@ const serverFailure = (reason: string): Updated => ({ rcode: Rcode.SERVFAIL, rea
 
 export function updater(table: Table, copy: Copy, queueLimit: number, trace: ServeTrace): Updater {
   const queue: Waiting[] = []
-  let running: Promise<void> | undefined
+  let running = false
+  let idle: Promise<void> = Promise.resolve()
   let fenced: string | undefined
 
   async function run(): Promise<void> {
+    running = true
     while (queue.length > 0) await makeBatch()
+    // In the same turn as the look at the queue: who submits after it finds nobody running.
+    running = false
   }
 
   async function makeBatch(): Promise<void> {
@@ -57,7 +61,7 @@ export function updater(table: Table, copy: Copy, queueLimit: number, trace: Ser
     while (judged.length < maxBatch && namesIn(next) < maxNames) {
       const waiting = queue.shift()
       if (waiting === undefined) break
-      const result = applyUpdate(next, waiting.message)
+      const result = judge(next, waiting.message)
       if (result.kind === 'accepted' && result.changed) next.absorb(result.draft)
       judged.push({ waiting, result, serial: result.kind === 'accepted' ? serialOf(next, result.zone) : 0 })
     }
@@ -75,6 +79,20 @@ export function updater(table: Table, copy: Copy, queueLimit: number, trace: Ser
           ? { rcode: result.rcode, reason: result.reason, guard: result.guard }
           : { rcode: Rcode.NOERROR, reason: '', guard: null },
       )
+    }
+  }
+
+  /** A mistake of ours on one message must not end the server for everybody. */
+  function judge(next: TableDraft, message: Message): UpdateResult {
+    try {
+      return applyUpdate(next, message)
+    } catch (error) {
+      trace({
+        event: 'serve.failed',
+        reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+        more: 0,
+      })
+      return { kind: 'refused', rcode: Rcode.SERVFAIL, reason: 'the server could not judge this update', guard: null }
     }
   }
 
@@ -124,13 +142,11 @@ export function updater(table: Table, copy: Copy, queueLimit: number, trace: Ser
         )
       const { promise, resolve } = Promise.withResolvers<Updated>()
       queue.push({ message, key, resolve })
-      running ??= run().finally(() => {
-        running = undefined
-      })
+      if (!running) idle = run()
       return promise
     },
     async drain() {
-      while (running !== undefined) await running
+      while (running) await idle
     },
   }
 }
@@ -142,9 +158,6 @@ function namesIn(draft: TableDraft): number {
 }
 
 function serialOf(draft: TableDraft, apex: WireName): number {
-  const soa = draft
-    .zoneOf(apex)
-    ?.get(apex)
-    ?.rrsets.find(({ type }) => type === 6)
+  const soa = draft.zoneOf(apex)?.get(apex)?.get(Type.SOA)
   return (soa && soaFields(soa.datas[0] as Uint8Array)?.serial) ?? 0
 }
