@@ -1,5 +1,6 @@
 /**
  * Makes the package that is published: `dist/`, plain JavaScript with a manifest of its own.
+ * Its tree is the repository's, so that every path between files is the same in both.
  *
  * The repository's own package.json is private: it brings a whole Node (189 MB) for whoever works on
  * a clone. Whoever installs `holdfast` gets only what runs.
@@ -44,7 +45,7 @@ export function publicManifest(ours: Manifest): object {
     ...(ours.keywords === undefined ? {} : { keywords: ours.keywords }),
     type: ours.type,
     engines: ours.engines,
-    bin: { holdfast: 'cli/main.js' },
+    bin: { holdfast: 'src/cli/main.js' },
     // A program, not a library: its modules may change in any release.
     exports: { './package.json': './package.json', './holdfast.schema.json': './holdfast.schema.json' },
     files: ['**/*'],
@@ -60,7 +61,7 @@ export function build(dist = join(root, 'dist')): void {
   for (const name of alsoPublished) copy(join(root, name), join(dist, name))
   const ours = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
   writeFileSync(join(dist, 'package.json'), `${JSON.stringify(publicManifest(ours), null, 2)}\n`)
-  chmodSync(join(dist, 'cli', 'main.js'), 0o755)
+  chmodSync(join(dist, 'src', 'cli', 'main.js'), 0o755)
 }
 
 function copy(from: string, to: string): void {

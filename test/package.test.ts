@@ -1,5 +1,6 @@
 /** What is published: built, packed, installed into an empty folder, and run there. */
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { Resolver } from 'node:dns/promises'
 import {
   mkdirSync,
   mkdtempSync,
@@ -15,6 +16,7 @@ import { delimiter, join } from 'node:path'
 import { publint } from 'publint'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { build } from '../scripts/build.ts'
+import { freePort } from './support/ports.ts'
 
 const MiB = 2 ** 20
 
@@ -101,6 +103,35 @@ describe('the published package', () => {
     expect(readdirSync(home)).toContain('holdfast.yaml')
     const checked = holdfast('config', 'check')
     expect(checked.status, checked.stdout + checked.stderr).toBe(0)
+  })
+
+  test('serves DNS, with the store that came without an install script', async () => {
+    const port = await freePort()
+    const config = join(home, 'holdfast.yaml')
+    writeFileSync(config, readFileSync(config, 'utf8').replace('127.0.0.1:5300', `127.0.0.1:${port}`))
+    const program = join(home, 'node_modules', 'holdfast', 'src', 'cli', 'main.js')
+    const args = [program, 'run', 'server', '--http', '127.0.0.1:0', '--config', config]
+    const server = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    try {
+      let log = ''
+      const ended = new Promise<never>((_, reject) =>
+        server.once('exit', (code) => reject(new Error(`expected a server, found exit code ${code}: ${log}`))),
+      )
+      // It also ends when it is killed below.
+      ended.catch(() => {})
+      const started = new Promise<void>((resolve) =>
+        server.stderr.setEncoding('utf8').on('data', (text: string) => {
+          log += text
+          if (log.includes('program.started')) resolve()
+        }),
+      )
+      await Promise.race([started, ended])
+      const resolver = new Resolver({ timeout: 2000, tries: 5 })
+      resolver.setServers([`127.0.0.1:${port}`])
+      expect(await resolver.resolve4('ns1.example.test')).toEqual(['127.0.0.1'])
+    } finally {
+      server.kill('SIGKILL')
+    }
   })
 })
 

@@ -48,7 +48,7 @@ describe('the published manifest', () => {
       scripts: { prestart: 'x' },
     }
     const published = publicManifest(ours)
-    expect(published).toMatchObject({ name: 'holdfast', version: '1.2.3', bin: { holdfast: 'cli/main.js' } })
+    expect(published).toMatchObject({ name: 'holdfast', version: '1.2.3', bin: { holdfast: 'src/cli/main.js' } })
     for (const left of ['private', 'scripts', 'devDependencies', 'optionalDependencies', 'overrides'])
       expect(published).not.toHaveProperty(left)
   })
