@@ -71,6 +71,7 @@ function thisMachine(): Machine {
       bind: firstLine('named', ['-v']),
       knot: firstLine('knotd', ['--version']),
       nsd: firstLine('nsd', ['-v']),
+      gdnsd: firstLine('gdnsd', ['version']),
       dnsperf: firstLine('dnsperf', ['-h']),
     },
   }
