@@ -9,22 +9,23 @@
 import { type Permits, permits } from '../base/permits.ts'
 import { describeProblem } from '../base/problem.ts'
 import { type Generation, genesis } from '../model/generation.ts'
-import { type Head, keys } from '../model/keys.ts'
+import { keys } from '../model/keys.ts'
 import { type Name, zoneOf } from '../model/name.ts'
 import type { PlanEntry } from '../model/plan.ts'
 import type { Policy, PolicySource, Zone } from '../model/policy.ts'
-import type { EnactorProgress } from '../model/progress.ts'
 import type { Provider } from '../providers/provider.ts'
-import { readHead, readPlan } from '../store/plans.ts'
 import { never, type Revision, type Store, StoreOutage } from '../store/store.ts'
-import type { EpochMs, Instant, World } from '../world/world.ts'
+import type { Instant, World } from '../world/world.ts'
 import type { Target } from './batch.ts'
+import { ClaimedPlan } from './claimed.ts'
 import { trace } from './events.ts'
-import { fence, isLive } from './fence.ts'
-import { type Counts, isOursBy, progressOf, type ZoneMemory, zoneMemory } from './memory.ts'
+import { type Evidence, evidenceIn } from './evidence.ts'
+import { type Counts, isOursBy, type ZoneMemory, zoneMemory } from './memory.ts'
 import { livePass, type PassPorts, type PassReport } from './pass.ts'
+import { progressMinMs, Reports, type Self } from './reports.ts'
 import { retireAll } from './retire.ts'
-import { PlanVanished, type PlanView, planView, type ShardSource, shardSource } from './shards.ts'
+import { PlanVanished, type PlanView, type ShardSource, shardSource } from './shards.ts'
+import { targetOf } from './target.ts'
 import { type Slice, verification } from './verification.ts'
 
 export interface EnactorPorts {
@@ -33,16 +34,13 @@ export interface EnactorPorts {
   /** Asked once for every zone, and again when the zone's authority or key changes. */
   provider(zone: Zone): Provider
   /** For the status document. */
-  readonly self?: { readonly pid: number; readonly http: string | null }
+  readonly self?: Self
 }
 
 /** Between looks at the store when nothing wakes it; also between retries, and between verifications. */
 const periodMs = 1_000
 /** Batches under way at one authority. */
 const placesOfAuthority = 16
-/** Progress is written when it changed, not more often than this; and this often even if it did not. */
-const progressMinMs = 200
-const progressMaxMs = 5_000
 /** Finished passes that come close together are taken together. */
 const settleMs = 10
 const backoff = { firstMs: 200, mostMs: 5_000 }
@@ -89,39 +87,26 @@ interface ZoneWork extends Work {
   readonly places: Permits
 }
 
-interface Evidence {
-  readonly revision: Revision
-  readonly enacted: Generation
-  readonly blocked: ReadonlySet<Name>
-}
-
 class Enactor {
   readonly #world: World
   readonly #ports: EnactorPorts
   readonly #store: Store
-  readonly #started: EpochMs
   readonly #counts: Counts = { applied: 0, repaired: 0, conflicts: 0, fenced: 0 }
   readonly #retirements: Work
   readonly #authorities = new Map<string, Permits>()
-  readonly #evidence = new Map<string, Evidence>()
+  readonly #evidence: Evidence
+  readonly #reports: Reports
+  readonly #claimed: ClaimedPlan
   #zones = new Map<Name, ZoneWork>()
+  /** Names found blocked, in a life before or in a zone that is gone: they are not ours until somebody has looked again. */
+  readonly #unplaced = new Map<Name, string>()
   #policy: Policy | undefined
   #policyComplaint = ''
   #source: ShardSource | undefined
-  #view: PlanView | undefined
-  #newest: Head | undefined
-  /** Targets of aliases that were seen to stand in this view. */
-  #standing = new Set<Name>()
-  #claimed: Generation | undefined
-  #vanished: Generation = genesis
-  #progress: EnactorProgress | undefined
-  /** It was too soon to say how far it is. */
-  #owesReport = false
-  #progressAt = Number.NEGATIVE_INFINITY
-  #statusAt = Number.NEGATIVE_INFINITY
+  /** Targets of aliases that were seen to stand, by view. */
+  readonly #standing = new WeakMap<PlanView, Set<Name>>()
   #slice: Slice | undefined
   #verifiedAt = Number.NEGATIVE_INFINITY
-  #storeComplaint = ''
   #revision: Revision = never
   #watching: Promise<StoreOutage | undefined> | undefined
   #news: PromiseWithResolvers<void> = Promise.withResolvers()
@@ -131,7 +116,9 @@ class Enactor {
     this.#world = world
     this.#ports = ports
     this.#store = ports.store
-    this.#started = world.clock.wall()
+    this.#evidence = evidenceIn(ports.store)
+    this.#reports = new Reports(world, ports.store)
+    this.#claimed = new ClaimedPlan(world, ports.store, (reason) => this.#reports.complain(reason))
     this.#retirements = this.#idle(zoneMemory())
   }
 
@@ -145,21 +132,26 @@ class Enactor {
     this.#news = Promise.withResolvers()
     await this.#recall()
     await this.#readPolicy()
-    await this.#readPlan()
-    if (this.#view !== undefined) {
-      await this.#readEvidence()
-      const slice = await this.#nextSlice(this.#view)
-      for (const work of this.#zones.values()) this.#startZone(this.#view, work, slice?.live.get(work.zone.name) ?? [])
-      this.#startRetirements(this.#view, slice?.retired ?? [])
+    if (this.#policy !== undefined && this.#source !== undefined) await this.#claimed.read(this.#policy, this.#source)
+    const { view } = this.#claimed
+    if (view !== undefined) {
+      await this.#evidence.read()
+      const slice = await this.#nextSlice(view)
+      for (const work of this.#zones.values()) this.#startZone(view, work, slice?.live.get(work.zone.name) ?? [])
+      this.#startRetirements(view, slice?.retired ?? [])
+      const memories = [...[...this.#zones.values()].map(({ memory }) => memory), this.#retirements.memory]
+      const unplaced = [...this.#unplaced].map(([name, why]) => ({ name, why }))
+      const unreachable = (this.#slice?.unreachable ?? []).filter(({ name }) => !this.#unplaced.has(name))
+      await this.#reports.sayProgress(memories, [...unplaced, ...unreachable], view.head.generation, this.#counts)
     }
-    await this.#report()
+    await this.#reports.sayStatus(this.#ports.self ?? { pid: process.pid, http: null }, () => this.#note())
   }
 
   /** Until head moves, a pass ends, or the period is over. @throws StoreOutage */
   async wait(): Promise<void> {
     this.#watching ??= this.#watch()
     const awaited: Promise<StoreOutage | 'news' | undefined>[] = [this.#watching, this.#news.promise.then(() => 'news')]
-    if (this.#owesReport) awaited.push(this.#world.clock.sleep(progressMinMs).then(() => 'news'))
+    if (this.#reports.owed) awaited.push(this.#world.clock.sleep(progressMinMs).then(() => 'news'))
     const ended = await Promise.race(awaited)
     if (ended === 'news') {
       await this.#world.clock.sleep(settleMs)
@@ -180,15 +172,11 @@ class Enactor {
     }
   }
 
-  /** Its own last words, after a restart: what it had found blocked is not ours until it has looked again. */
+  /** Its own last words, after a restart. @throws StoreOutage */
   async #recall(): Promise<void> {
-    if (this.#progress !== undefined) return
-    const stored = await this.#store.get(keys.progress.key(this.#world.id))
-    const claim = await this.#store.get(keys.claim.key(this.#world.id))
-    const progress = stored === undefined ? undefined : keys.progress.decode(stored.value)
-    this.#claimed = claim === undefined ? undefined : keys.claim.decode(claim.value)?.generation
-    this.#progress =
-      progress ?? progressOf([], [], genesis, { enacted: genesis, blocked: [] }, this.#counts, this.#started)
+    if (this.#reports.progress !== undefined) return
+    await this.#claimed.recall()
+    for (const { name, why } of (await this.#reports.recall(this.#counts)).blocked) this.#unplaced.set(name, why)
   }
 
   async #readPolicy(): Promise<void> {
@@ -203,14 +191,17 @@ class Enactor {
     if (reading.policy.digest === this.#policy?.digest) return
     const { policy } = reading
     const zones = new Map<Name, ZoneWork>()
-    for (const zone of policy.zones.values()) {
-      const known = this.#zones.get(zone.name)
-      zones.set(zone.name, known !== undefined && isSameZone(known.zone, zone) ? known : this.#newZone(zone, policy))
+    for (const [name, known] of this.#zones) {
+      const zone = policy.zones.get(name)
+      if (zone !== undefined && isSameZone(known.zone, zone)) zones.set(name, known)
+      else for (const [blocked, { why }] of known.memory.blocked) this.#unplaced.set(blocked, why)
     }
+    for (const zone of policy.zones.values())
+      if (!zones.has(zone.name)) zones.set(zone.name, this.#newZone(zone, policy))
     this.#zones = zones
     this.#policy = policy
     this.#source = shardSource(this.#store, policy.zones)
-    this.#view = undefined
+    this.#claimed.view = undefined
     this.#slice = undefined
   }
 
@@ -220,80 +211,12 @@ class Enactor {
     const places = this.#authorities.get(authority) ?? permits(placesOfAuthority)
     this.#authorities.set(authority, places)
     const memory = zoneMemory()
-    for (const { name, why } of this.#progress?.blocked ?? [])
-      if (zoneOf(name, policy.zones) === zone.name) memory.blocked.set(name, { why, foreign: false })
+    for (const [name, why] of this.#unplaced) {
+      if (zoneOf(name, policy.zones) !== zone.name) continue
+      memory.blocked.set(name, { why, foreign: false })
+      this.#unplaced.delete(name)
+    }
     return { ...this.#idle(memory), zone, provider: this.#ports.provider(zone), places }
-  }
-
-  /** Claims the newest plan, then reads it, then sees that it is still the newest: from then on the sweep keeps it. */
-  async #readPlan(): Promise<void> {
-    const policy = this.#policy
-    if (policy === undefined) return
-    for (let tries = 0; tries < 5; tries++) {
-      const reading = await readHead(this.#store)
-      if (reading.kind !== 'head') {
-        this.#view = undefined
-        return
-      }
-      const { head } = reading
-      this.#newest = head
-      if (this.#view !== undefined && isSameHead(this.#view.head, head)) return
-      if (!(await this.#claim(head.generation))) return
-      const plan = await readPlan(this.#store, head.generation, head.digest)
-      const now = await readHead(this.#store)
-      if (now.kind !== 'head' || !isSameHead(now.head, head)) continue
-      if (plan.kind !== 'plan') {
-        this.#lost(head.generation, `${plan.problem.at}: ${plan.problem.found}`)
-        this.#view = undefined
-        return
-      }
-      if (this.#source === undefined) return
-      this.#view = planView(head, plan.plan, this.#source, policy.zones)
-      this.#standing = new Set()
-      return
-    }
-  }
-
-  #lost(generation: Generation, what: string): void {
-    if (this.#vanished !== generation) trace(this.#world, { event: 'enact.vanished', generation, what })
-    this.#vanished = generation
-  }
-
-  /** False when it is not known whether the claim stands: then nothing is begun. */
-  async #claim(generation: Generation): Promise<boolean> {
-    if (this.#claimed === generation) return true
-    const value = keys.claim.encode({ generation, at: this.#world.clock.wall() })
-    const commit = await this.#store.commit([], [{ kind: 'put', key: keys.claim.key(this.#world.id), value }])
-    switch (commit.kind) {
-      case 'committed':
-        this.#claimed = generation
-        trace(this.#world, { event: 'enact.claimed', generation })
-        return true
-      // A store that takes nothing sweeps nothing either; repairing what is published goes on.
-      case 'refused':
-        this.#complain(describeProblem(commit.problem))
-        return true
-      case 'conflict':
-      case 'unknown':
-        return false
-    }
-  }
-
-  #complain(reason: string): void {
-    if (reason !== this.#storeComplaint) trace(this.#world, { event: 'enact.store_refused', reason })
-    this.#storeComplaint = reason
-  }
-
-  /** What all enactors, this one too, have said in the store about what they published. */
-  async #readEvidence(): Promise<void> {
-    const range = await this.#store.range(keys.progress.prefix, { limit: 1_000 })
-    for (const { key, value, revision } of range.entries) {
-      if (this.#evidence.get(key)?.revision === revision) continue
-      const progress = keys.progress.decode(value)
-      if (progress === undefined) continue
-      const blocked = new Set(progress.blocked.map(({ name }) => name))
-      this.#evidence.set(key, { revision, enacted: progress.enacted, blocked })
-    }
   }
 
   async #nextSlice(view: PlanView): Promise<Slice | undefined> {
@@ -304,7 +227,7 @@ class Enactor {
       this.#slice = await verification(view, this.#slice, this.#world.id)
     } catch (error) {
       if (!(error instanceof PlanVanished)) throw error
-      this.#lost(view.head.generation, error.message)
+      this.#claimed.lost(view, error.message)
     }
     return this.#slice
   }
@@ -360,10 +283,7 @@ class Enactor {
       .catch((error: unknown) => {
         work.report = null
         work.due = (this.#world.clock.now() + jittered(this.#world, work.failures++)) as Instant
-        if (error instanceof PlanVanished) {
-          // A view that was left behind is not claimed any more, and may go.
-          if (this.#view === view) this.#lost(view.head.generation, error.message)
-        }
+        if (error instanceof PlanVanished) this.#claimed.lost(view, error.message)
         // The main loop finds out by itself whether the store is still gone.
         else if (!(error instanceof StoreOutage)) this.#bug = error
       })
@@ -402,98 +322,36 @@ class Enactor {
       plan: view.head.generation,
       owner,
       adopt: (name) => policy?.endpoints.get(name)?.adopt ?? false,
-      ours: (entry) => isOursBy(memory, entry) || this.#isOurs(entry),
-      overtaken: () => this.#view !== view || this.#newest === undefined || !isSameHead(this.#newest, view.head),
-      isNewest: async () => {
-        const reading = await readHead(this.#store)
-        return reading.kind === 'head' && isSameHead(reading.head, view.head)
-      },
+      ours: (entry) => isOursBy(memory, entry) || this.#evidence.isOurs(entry),
+      overtaken: () => this.#claimed.isOvertaken(view),
+      isNewest: () => this.#claimed.isNewest(view),
       target: (name) => this.#target(view, owner, name),
     }
   }
 
-  #isOurs({ name, born }: PlanEntry): boolean {
-    for (const { enacted, blocked } of this.#evidence.values()) if (enacted >= born && !blocked.has(name)) return true
-    return false
-  }
-
-  /** An alias is pointed only at what was seen to stand in DNS, as this plan or a newer one has it. */
   async #target(view: PlanView, owner: string, name: Name): Promise<Target> {
-    if (this.#view === view && this.#standing.has(name)) return { kind: 'stands' }
-    const entry = await view.entry(name)
-    if (entry === undefined) return { kind: 'blocked', why: 'it is not in the plan' }
-    if (entry.answer.kind === 'retired') return { kind: 'blocked', why: 'it is retired' }
-    const zone = this.#zones.get(zoneOf(name, this.#zones) as Name)
-    if (zone === undefined) return { kind: 'blocked', why: 'its zone is not in the configuration' }
-    const [reading] = await zone.provider.read(zone.zone.name, [name])
-    if (reading === undefined || reading.kind !== 'published')
-      return { kind: 'missing', why: reading === undefined ? 'it was not read' : reading.reason }
-    const verdict = fence(entry, reading.published, { owner, ours: false, adopt: false })
-    if (verdict.kind === 'current' || (verdict.kind === 'superseded' && isLive(reading.published))) {
-      if (this.#view === view) this.#standing.add(name)
-      return { kind: 'stands' }
-    }
-    const blocked = zone.memory.blocked.get(name)
-    if (blocked !== undefined) return { kind: 'blocked', why: blocked.why }
-    zone.memory.recheck.add(name)
-    return { kind: 'missing', why: 'it is not published yet' }
-  }
-
-  async #report(): Promise<void> {
-    const now = this.#world.clock.now()
-    const wall = this.#world.clock.wall()
-    const before = this.#progress
-    this.#owesReport = now < this.#progressAt + progressMinMs
-    if (before !== undefined && this.#view !== undefined && !this.#owesReport) {
-      const memories = [...[...this.#zones.values()].map(({ memory }) => memory), this.#retirements.memory]
-      const unreachable = this.#slice?.unreachable ?? []
-      const progress = progressOf(memories, unreachable, this.#view.head.generation, before, this.#counts, wall)
-      const changed = JSON.stringify({ ...progress, at: 0 }) !== JSON.stringify({ ...before, at: 0 })
-      if (changed || now >= this.#progressAt + progressMaxMs) {
-        if (await this.#put(keys.progress.key(this.#world.id), keys.progress.encode(progress)))
-          this.#progress = progress
-        this.#progressAt = now
-      }
-    }
-    if (now >= this.#statusAt + progressMaxMs) {
-      this.#statusAt = now
-      const { pid, http } = this.#ports.self ?? { pid: process.pid, http: null }
-      const status = {
-        role: 'enactor',
-        id: this.#world.id,
-        pid,
-        started: this.#started,
-        at: wall,
-        http,
-        note: this.#note(),
-      } as const
-      await this.#put(keys.status.key('enactor', this.#world.id), keys.status.encode(status))
-    }
-  }
-
-  async #put(key: string, value: Uint8Array): Promise<boolean> {
-    const commit = await this.#store.commit([], [{ kind: 'put', key, value }])
-    if (commit.kind === 'refused') this.#complain(describeProblem(commit.problem))
-    if (commit.kind === 'committed') this.#storeComplaint = ''
-    return commit.kind === 'committed'
+    const work = this.#zones.get(zoneOf(name, this.#zones) as Name)
+    const zone = work && { name: work.zone.name, provider: work.provider, memory: work.memory }
+    const standing = this.#standing.get(view) ?? new Set()
+    this.#standing.set(view, standing)
+    return await targetOf(view, name, zone, owner, standing)
   }
 
   #note(): string {
     if (this.#policy === undefined) return `waits for a readable configuration: ${this.#policyComplaint}`
-    if (this.#view === undefined) return 'waits for a plan that can be read'
-    const { generation } = this.#view.head
+    if (this.#claimed.view === undefined) return 'waits for a plan that can be read'
+    const { generation } = this.#claimed.view.head
+    const { progress } = this.#reports
     const lost = [...this.#zones.values()].filter(({ report }) => report !== null && report.outage !== null)
     if (lost.length > 0)
       return `plan ${generation}; cannot reach the authority of ${lost
         .map(({ zone }) => zone.name)
         .slice(0, 5)
         .join(', ')}`
-    const blocked = this.#progress?.blocked.length ?? 0
-    return `plan ${generation}; ${this.#progress?.enacted === generation ? 'all published' : 'publishing'}${blocked > 0 ? `; ${blocked} blocked` : ''}`
+    const blocked = progress?.blocked.length ?? 0
+    return `plan ${generation}; ${progress?.enacted === generation ? 'all published' : 'publishing'}${blocked > 0 ? `; ${blocked} blocked` : ''}`
   }
 }
-
-const isSameHead = (a: Head, b: Head): boolean => a.generation === b.generation && a.digest === b.digest
 
 function isSameZone(a: Zone, b: Zone): boolean {
   const address = (zone: Zone) => `${zone.authority.kind} ${zone.authority.address.host} ${zone.authority.address.port}`

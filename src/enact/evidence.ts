@@ -1,0 +1,38 @@
+/** What all enactors, this one too, have said in the store about what they published: it makes a name ours that lost its marker. */
+import type { Generation } from '../model/generation.ts'
+import { keys } from '../model/keys.ts'
+import type { Name } from '../model/name.ts'
+import type { PlanEntry } from '../model/plan.ts'
+import type { Revision, Store } from '../store/store.ts'
+
+export interface Evidence {
+  /** @throws StoreOutage */
+  read(): Promise<void>
+  isOurs(entry: PlanEntry): boolean
+}
+
+interface Statement {
+  readonly revision: Revision
+  readonly enacted: Generation
+  readonly blocked: ReadonlySet<Name>
+}
+
+export function evidenceIn(store: Store): Evidence {
+  const statements = new Map<string, Statement>()
+  return {
+    async read() {
+      const range = await store.range(keys.progress.prefix, { limit: 1_000 })
+      for (const { key, value, revision } of range.entries) {
+        if (statements.get(key)?.revision === revision) continue
+        const progress = keys.progress.decode(value)
+        if (progress === undefined) continue
+        const blocked = new Set(progress.blocked.map(({ name }) => name))
+        statements.set(key, { revision, enacted: progress.enacted, blocked })
+      }
+    },
+    isOurs({ name, born }) {
+      for (const { enacted, blocked } of statements.values()) if (enacted >= born && !blocked.has(name)) return true
+      return false
+    },
+  }
+}
