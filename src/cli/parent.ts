@@ -2,7 +2,7 @@
 import type { Problem } from '../base/problem.ts'
 import type { Level } from '../telemetry/level.ts'
 import type { Address } from '../world/world.ts'
-import { exit } from './exit.ts'
+import { endNow } from './end.ts'
 
 export interface RunOptions {
   readonly id: string
@@ -16,7 +16,8 @@ export function followParent(role: string): void {
   if (role === 'server') {
     process.on('disconnect', () => {})
     process.channel?.unref()
-  } else process.on('disconnect', () => process.exit(exit.ok))
+  } else if (process.connected) process.on('disconnect', endNow)
+  else endNow()
 }
 
 type Message = { readonly ready: true; readonly http: string | null } | { readonly problem: Problem }

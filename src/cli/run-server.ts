@@ -7,6 +7,7 @@ import { metricsOf } from '../telemetry/metrics.ts'
 import { serveMetrics } from '../telemetry/serve-metrics.ts'
 import type { TraceEvent } from '../world/world.ts'
 import type { Cli } from './cli.ts'
+import { endNow } from './end.ts'
 import { exit } from './exit.ts'
 import { CliFailure, fail } from './io.ts'
 import { type RunOptions, tellParent } from './parent.ts'
@@ -83,12 +84,19 @@ export async function runServer(cli: Cli, path: string, options: RunOptions): Pr
   })
   trace({ event: 'program.started', role: 'server', version, node: process.version, pid: process.pid, http: url ?? '' })
   tellParent({ ready: true, http: url })
+  process.on('uncaughtException', (error) => {
+    trace({ event: 'program.failed', reason: error.stack ?? error.message })
+    endNow()
+  })
   return await new Promise<never>(() => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const)
       process.once(signal, () => {
         trace({ event: 'program.stopped', why: signal })
         removeRecord(record)
-        void server.close().finally(() => process.exit(exit.ok))
+        setTimeout(endNow, closeWithinMs)
+        void server.close().then(() => process.exit(exit.ok), endNow)
       })
   })
 }
+
+const closeWithinMs = 3000

@@ -21,6 +21,7 @@ import { nodeWorld } from '../world/node.ts'
 import type { World } from '../world/world.ts'
 import type { Cli } from './cli.ts'
 import { staleMs } from './effect.ts'
+import { endAfterClosing } from './end.ts'
 import { exit } from './exit.ts'
 import { CliFailure } from './io.ts'
 import { type RunOptions, tellParent } from './parent.ts'
@@ -33,8 +34,9 @@ export type StoreRole = 'planner' | 'enactor' | 'prober'
 /** Never returns: the process ends when it is told to, or by a bug. */
 export async function runStoreRole(cli: Cli, path: string, role: StoreRole, options: RunOptions): Promise<never> {
   const config = openConfig(cli, path, { secrets: role === 'enactor' })
-  const store = await openLmdbStore({ path: config.store.path })
-  if (isProblem(store)) throw new CliFailure(exit.unreachable, [store])
+  const opened = await openLmdbStore({ path: config.store.path })
+  if (isProblem(opened)) throw new CliFailure(exit.unreachable, [opened])
+  const store: Store = opened
   const log = openLog(options.id, options.log)
   const metrics = metricsOf({ program: options.id, role, version })
   const world = nodeWorld({
@@ -62,19 +64,29 @@ export async function runStoreRole(cli: Cli, path: string, role: StoreRole, opti
           health: () => ({ ok: true, role, id: options.id, pid: process.pid, version }),
           ready: () => readiness(store, role, options.id),
         })
-  if (isProblem(http)) throw new CliFailure(exit.unreachable, [http])
+  if (isProblem(http)) {
+    await store.close()
+    throw new CliFailure(exit.unreachable, [http])
+  }
   const url = http?.url ?? null
   const self = { pid: process.pid, http: url }
   world.trace({ event: 'program.started', role, version, node: process.version, pid: process.pid, http: url ?? '' })
   tellParent({ ready: true, http: url })
-  stopOnSignal(world)
-  if (role === 'prober') return await prober(world, { store, policy: source, self })
-  if (role === 'enactor')
-    return await enactor(world, { store, policy: source, self, provider: providers(world, cli, config) })
-  return await Promise.race([
-    planner(world, { store, policy: source, self }),
-    sweeper(world, { store, policy: source }),
-  ])
+  stopOnSignal(world, store)
+  const failed = endOnBug(world, store)
+  process.on('uncaughtException', failed)
+  void playRole().catch(failed)
+  return await new Promise<never>(() => {})
+
+  async function playRole(): Promise<never> {
+    if (role === 'prober') return await prober(world, { store, policy: source, self })
+    if (role === 'enactor')
+      return await enactor(world, { store, policy: source, self, provider: providers(world, cli, config) })
+    return await Promise.race([
+      planner(world, { store, policy: source, self }),
+      sweeper(world, { store, policy: source }),
+    ])
+  }
 }
 
 /** The source, and the policy that was read from it last. */
@@ -91,15 +103,27 @@ function remembering(source: PolicySource, first: Policy): PolicySource & { late
 }
 
 /** Stopping is crashing: there is one way to recover, and each restart exercises it. */
-function stopOnSignal(world: World): void {
+function stopOnSignal(world: World, store: Store): void {
   // A terminal's Ctrl-C reaches `up` as well, which ends its programs in its own way.
   const supervised = process.send !== undefined
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => {
       if (signal === 'SIGINT' && supervised) return
       world.trace({ event: 'program.stopped', why: signal })
-      process.exit(exit.ok)
+      endAfterClosing(store, exit.ok)
     })
+}
+
+/** A bug ends the program; whoever supervises it starts it again. */
+function endOnBug(world: World, store: Store): (error: unknown) => void {
+  let ending = false
+  return (error) => {
+    if (ending) return
+    ending = true
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    world.trace({ event: 'program.failed', reason })
+    endAfterClosing(store, exit.bug)
+  }
 }
 
 /** The role's own report in the store says that it works: its loop runs, and the store takes what it writes. */

@@ -92,7 +92,7 @@ export interface Deployment {
   nsupdate(...lines: string[]): Promise<Ran>
   cli(...args: string[]): Promise<Ran>
   /** `holdfast ARGS --json`, parsed. */
-  json(...args: string[]): Promise<Record<string, never>>
+  json<Document>(...args: string[]): Promise<Document>
   /** What `up` wrote so far, of all its lives. */
   log(): string
   /** Ends everything and removes the folder. */
@@ -228,7 +228,7 @@ class Running implements Deployment {
     return await holdfast(['--config', this.config, ...args], { cwd: this.folder })
   }
 
-  async json(...args: string[]): Promise<Record<string, never>> {
+  async json<Document>(...args: string[]): Promise<Document> {
     const { stdout, stderr } = await this.cli(...args, '--json')
     try {
       return JSON.parse(stdout)
