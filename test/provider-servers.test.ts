@@ -1,7 +1,11 @@
 /** The laws of a provider, the same for every server that takes dynamic updates, against the real ones. */
 import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describeProblem, isProblem } from '../src/base/problem.ts'
 import { nameFromText, type WireName } from '../src/dns/name.ts'
 import { TsigKey } from '../src/dns/tsig.ts'
 import type { IpAddress } from '../src/model/address.ts'
@@ -11,12 +15,14 @@ import { markerFor, markerStrings } from '../src/model/marker.ts'
 import { markerNameOf, type Name } from '../src/model/name.ts'
 import type { Change, Provider, Published, WriteOutcome } from '../src/providers/provider.ts'
 import { rfc2136Provider } from '../src/providers/rfc2136/rfc2136.ts'
+import { startServer } from '../src/serve/server.ts'
 import { nodeWorld } from '../src/world/node.ts'
 import type { Address } from '../src/world/world.ts'
 import { startBind } from './support/bind.ts'
 import { startKnot } from './support/knot.ts'
 import { startPdns } from './support/pdns.ts'
 import { describeWith } from './support/programs.ts'
+import { testKey as builtinKey, keyText, testSettings } from './support/serve-settings.ts'
 
 const run = promisify(execFile)
 const world = nodeWorld({ id: 'test', onTrace: () => {} })
@@ -69,7 +75,8 @@ function to(expected: Published, answer: Answer, generation: number): Change {
   return { name: expected.name, expected, answer, marker: markerFor(answer, generation as Generation, owner) }
 }
 
-function laws(start: () => Promise<Server>) {
+/** `guarded`: the server itself keeps anybody from taking a marker away. */
+function laws(start: () => Promise<Server>, guarded = false) {
   let server: Server
   let provider: Provider
   const read = async (at: Name): Promise<Published> => {
@@ -228,6 +235,12 @@ function laws(start: () => Promise<Server>) {
     const answer = addresses(5, '192.0.2.1')
     const marker = markerNameOf(name('mended'))
     await put(name('mended'), answer, 1)
+    if (guarded) {
+      const refused = nsupdate(`delete ${marker} TXT`)
+      await expect(refused).rejects.toThrow('REFUSED')
+      expect(await read(name('mended'))).toEqual(as(name('mended'), answer, 1))
+      return
+    }
     await nsupdate(`delete ${marker} TXT`)
     expect((await read(name('mended'))).marker).toEqual([])
     await put(name('mended'), answer, 1)
@@ -288,6 +301,23 @@ function laws(start: () => Promise<Server>) {
 describeWith(['named', 'nsupdate', 'dig'], 'BIND', () => laws(() => startBind({ records })))
 describeWith(['knotd', 'nsupdate', 'dig'], 'Knot DNS', () => laws(() => startKnot({ records })))
 describeWith(['pdns_server', 'pdnsutil', 'nsupdate', 'dig'], 'PowerDNS', () => laws(() => startPdns({ records })))
+
+async function startBuiltin(): Promise<Server> {
+  const dir = await mkdtemp(join(tmpdir(), 'holdfast-builtin-'))
+  const server = await startServer(testSettings({ dir, records }), () => {})
+  if (isProblem(server)) throw new Error(describeProblem(server))
+  return {
+    address: server.addresses[0] as Address,
+    key: builtinKey,
+    keyText,
+    stop: async () => {
+      await server.close()
+      await rm(dir, { recursive: true, force: true })
+    },
+  }
+}
+
+describeWith(['nsupdate', 'dig'], 'the built-in server', () => laws(startBuiltin, true))
 
 describe('an authority that is not there', () => {
   test('is an outage to readers, and leaves a write unknown', async () => {
