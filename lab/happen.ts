@@ -186,7 +186,12 @@ function editPolicy(region: Region, what: (Happening & { kind: 'policy' })['what
   region.edit((wishes) => {
     if (what === 'ttl') wishes.ttl = wishes.ttl === 30 ? 60 : 30
     else if (what === 'add') wishes.added.push(`new${wishes.edits}.z0.test.` as Name)
-    else if (what === 'remove') {
+    else if (what === 'add-alias') {
+      // Of a name that is as new, in another zone: the alias has to wait for it.
+      const of = `new${wishes.edits}.z${region.shape.zones - 1}.test.` as Name
+      wishes.added.push(of)
+      wishes.addedAliases.set(`to-new${wishes.edits}.z0.test.` as Name, of)
+    } else if (what === 'remove') {
       const name = [...region.policy.endpoints.keys()].at(-1)
       if (name !== undefined && region.policy.endpoints.size > 1) wishes.removed.add(name)
     } else wishes.readable = what === 'readable'

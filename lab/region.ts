@@ -13,7 +13,9 @@ import { isOwner } from '../src/model/marker.ts'
 import type { Name } from '../src/model/name.ts'
 import type { Endpoint, Policy, PolicyReading, PolicySource, Pool, Target, Zone } from '../src/model/policy.ts'
 import { planner } from '../src/plan/planner.ts'
-import type { EpochMs, TraceEvent } from '../src/world/world.ts'
+import type { Provider } from '../src/providers/provider.ts'
+import type { Store } from '../src/store/store.ts'
+import type { EpochMs, TraceEvent, World } from '../src/world/world.ts'
 import { SimulatedAuthority } from './sim/authority.ts'
 import { type Kernel, ms, type Process } from './sim/kernel.ts'
 import { Network } from './sim/network.ts'
@@ -30,11 +32,23 @@ export interface TargetHost {
   up: boolean
 }
 
+export type Role = 'prober' | 'planner' | 'sweeper' | 'enactor'
+
+/** What a planted bug puts between a program and the world, or in the place of a program. */
+export interface Substitutes {
+  provider?(provider: Provider, self: Process, zone: Zone): Provider
+  store?(store: Store, role: Role, self: Process): Store
+  policy?(source: PolicySource, role: Role, self: Process): PolicySource
+  sweeper?(world: World, ports: { readonly store: Store; readonly policy: PolicySource }): Promise<never>
+}
+
 /** What an operator may change about the policy; the policy is made anew from it. */
 export interface Wishes {
   ttl: number
   /** Endpoints that were added to the shape's own. */
   readonly added: Name[]
+  /** Aliases that were added, and of what. */
+  readonly addedAliases: Map<Name, Name>
   readonly removed: Set<Name>
   readable: boolean
   /** Counts changes: the file's modification time. */
@@ -48,9 +62,17 @@ export class Region {
   readonly authorities: readonly SimulatedAuthority[]
   readonly processes = new Map<string, Process>()
   readonly hosts: TargetHost[] = []
-  readonly wishes: Wishes = { ttl: 30, added: [], removed: new Set(), readable: true, edits: 0 }
+  readonly wishes: Wishes = {
+    ttl: 30,
+    added: [],
+    addedAliases: new Map(),
+    removed: new Set(),
+    readable: true,
+    edits: 0,
+  }
   readonly shape: Shape
   policy: Policy
+  substitutes: Substitutes = {}
   /** Told of every trace event of every process. */
   listener: (process: Process, event: TraceEvent) => void = () => {}
 
@@ -98,31 +120,43 @@ export class Region {
     for (const process of this.kernel.processes) this.kernel.start(process)
   }
 
-  #source(): PolicySource {
-    return {
+  #source(role: Role, self: Process): PolicySource {
+    const source: PolicySource = {
       read: async (): Promise<PolicyReading> =>
         this.wishes.readable
           ? { kind: 'policy', policy: this.policy, modified: (epoch + this.wishes.edits * 1000) as EpochMs }
           : { kind: 'unreadable', problems: [problem('holdfast.yaml', 'YAML', 'half a file', 'mend it')] },
     }
+    return this.substitutes.policy?.(source, role, self) ?? source
+  }
+
+  #ports(role: Role, self: Process) {
+    const store = this.store.of(self)
+    return {
+      store: this.substitutes.store?.(store, role, self) ?? store,
+      policy: this.#source(role, self),
+      self: { pid: self.index, http: null },
+    }
+  }
+
+  #provider(self: Process, zone: Zone): Provider {
+    const authority = this.authorities[[...this.policy.zones.keys()].indexOf(zone.name)]
+    if (authority === undefined) throw new Error(`expected an authority for ${zone.name}, found none`)
+    const provider = authority.of(self)
+    return this.substitutes.provider?.(provider, self, zone) ?? provider
   }
 
   #add(id: string, role: 'prober' | 'planner' | 'enactor'): void {
     const process = this.kernel.add(id, async (self) => {
       const world = simulatedWorld(this.kernel, this.network, self, (from, event) => this.listener(from, event))
-      const ports = { store: this.store.of(self), policy: this.#source() }
-      const identity = { pid: self.index, http: null }
-      if (role === 'prober') return await prober(world, ports)
-      if (role === 'planner') return await Promise.all([planner(world, ports), sweeper(world, ports)])
-      return await enactor(world, {
-        ...ports,
-        self: identity,
-        provider: (zone) => {
-          const authority = this.authorities[[...this.policy.zones.keys()].indexOf(zone.name)]
-          if (authority === undefined) throw new Error(`expected an authority for ${zone.name}, found none`)
-          return authority.of(self)
-        },
-      })
+      if (role === 'prober') return await prober(world, this.#ports(role, self))
+      if (role === 'enactor')
+        return await enactor(world, { ...this.#ports(role, self), provider: (zone) => this.#provider(self, zone) })
+      const sweep = this.substitutes.sweeper ?? sweeper
+      return await Promise.all([
+        planner(world, this.#ports('planner', self)),
+        sweep(world, this.#ports('sweeper', self)),
+      ])
     })
     this.processes.set(id, process)
   }
@@ -208,6 +242,11 @@ function policyOf(shape: Shape, wishes: Wishes): Policy {
     if (wishes.removed.has(name)) continue
     const zone = [...zones.keys()].find((apex) => name.endsWith(`.${apex}`)) ?? zoneName(0)
     endpoints.set(name, { name, zone, ttl: wishes.ttl, from: { kind: 'pool', pool: 'pool0' }, adopt: false })
+  }
+  for (const [name, of] of wishes.addedAliases) {
+    const zone = [...zones.keys()].find((apex) => name.endsWith(`.${apex}`)) ?? zoneName(0)
+    if (!wishes.removed.has(name))
+      endpoints.set(name, { name, zone, ttl: wishes.ttl, from: { kind: 'alias', of }, adopt: false })
   }
   // An alias of a name that was taken away goes with it: the configuration refuses anything else.
   for (const [name, { from }] of endpoints) if (from.kind === 'alias' && !endpoints.has(from.of)) endpoints.delete(name)

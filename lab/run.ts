@@ -4,10 +4,14 @@
  */
 import type { Name } from '../src/model/name.ts'
 import { whatIsWrong } from './checks/arrived.ts'
-import { type Check, generationAt, type Scene, type Violation } from './checks/check.ts'
+import { type Check, generationAt, type Invariant, type RunScene, type Violation } from './checks/check.ts'
 import { forward } from './checks/forward.ts'
+import { honest } from './checks/honest.ts'
 import { mineOnly } from './checks/mine-only.ts'
 import { neverEmpty } from './checks/never-empty.ts'
+import { noStarvation } from './checks/no-starvation.ts'
+import { notAllAtOnce } from './checks/not-all-at-once.ts'
+import { staticStability } from './checks/static-stability.ts'
 import { wayBack } from './checks/way-back.ts'
 import { whole } from './checks/whole.ts'
 import { happen, heal } from './happen.ts'
@@ -34,6 +38,8 @@ export interface RunOptions {
   readonly tell?: (line: string) => void
   /** Puts something else in place of a part of the region, before it starts: planted bugs. */
   readonly sabotage?: (region: Region) => void
+  /** Look for a violation of this invariant only. */
+  readonly only?: Invariant
 }
 
 class Violated extends Error {
@@ -44,7 +50,13 @@ class Violated extends Error {
   }
 }
 
-export async function runStory(story: Story, { tell, sabotage }: RunOptions = {}): Promise<Outcome> {
+/** How long plans follow one another after everything is right again. */
+const steadyMs = 12_000
+const editEveryMs = 900
+/** After healing, nobody asks whether all is right before this. */
+const restMs = 20_000
+
+export async function runStory(story: Story, { tell, sabotage, only }: RunOptions = {}): Promise<Outcome> {
   const kernel = new Kernel({ seed: story.seed })
   const region = new Region(kernel, story.shape)
   sabotage?.(region)
@@ -53,16 +65,10 @@ export async function runStory(story: Story, { tell, sabotage }: RunOptions = {}
   const count = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1)
   const say = tell && ((text: string) => tell(`${(kernel.now / 1e6).toFixed(6).padStart(12)} s  ${text}`))
 
-  const foreign = new Set<Name>()
-  if (story.shape.foreign) {
-    const name = [...region.policy.endpoints.keys()].at(-1)
-    if (name !== undefined) {
-      foreign.add(name)
-      region.authorityOf(name).tamper(name, { addresses: ['198.51.100.7' as never], ttl: 60 })
-    }
-  }
-
-  const scene: Scene = {
+  const foreign = placeForeign(region, story)
+  let healedAt: number | null = null
+  let clocksAreRight = true
+  const scene: RunScene = {
     standing: (name) => region.authorityOf(name).at(name),
     names: function* () {
       for (const authority of region.authorities) yield* authority.names()
@@ -70,14 +76,24 @@ export async function runStory(story: Story, { tell, sabotage }: RunOptions = {}
     stored: (key) => region.store.peek(key),
     storedKeys: (prefix) => region.store.keys(prefix),
     now: () => kernel.now / 1000,
+    wasHeldUp: (id, withinMs) =>
+      kernel.now - region.process(id).pausedUntil < ms(withinMs) && kernel.now > ms(withinMs),
+    cutOffMs: (id) => region.store.unreachableFor(id) / 1000,
+    clocksAreRight: () => clocksAreRight,
+    healedAt: () => healedAt,
+    foreign,
   }
-  const checks: readonly Check[] = [
+  const checks = [
     forward(),
     neverEmpty(scene),
     whole(),
     wayBack(scene, story.shape.keepPlans),
+    notAllAtOnce(scene, () => region.policy),
     mineOnly(foreign),
-  ]
+    honest(scene),
+    noStarvation(scene),
+    staticStability(scene),
+  ].filter(({ invariant }) => only === undefined || invariant === only) as readonly Check[]
   let found: Violation | null = null
   for (const authority of region.authorities)
     authority.onChange = (name, before, after, by) => {
@@ -108,6 +124,7 @@ export async function runStory(story: Story, { tell, sabotage }: RunOptions = {}
     kernel.after(ms(happening.at), null, () => {
       count(happened, happening.kind)
       say?.(`-- ${happening.kind} ${JSON.stringify(happening)}`)
+      if (happening.kind === 'clock') clocksAreRight = false
       happen(region, happening)
     })
   region.startAll()
@@ -118,17 +135,22 @@ export async function runStory(story: Story, { tell, sabotage }: RunOptions = {}
     await kernel.run(ms(story.troubleMs))
     say?.('-- heal')
     heal(region)
-    const isRight = () => whatIsWrong(region, foreign) === null
-    // Looks twice a second: a look costs more than an event.
-    let next = 0
-    await kernel.run(ms(story.troubleMs + story.calmMs), () => {
-      if (kernel.now < next) return false
-      next = kernel.now + ms(500)
-      return kernel.now > ms(story.troubleMs + 20_000) && isRight()
-    })
+    healedAt = kernel.now / 1000
+    const until = (limit: number, stop: () => boolean) =>
+      kernel.run(
+        limit,
+        everyHalfSecond(kernel, checks, (one) => (found ??= one), stop),
+      )
+    await until(
+      ms(story.troubleMs + story.calmMs),
+      () => kernel.now > ms(story.troubleMs + restMs) && whatIsWrong(region, foreign) === null,
+    )
     const wrong = whatIsWrong(region, foreign)
-    if (wrong === null) healedMs = kernel.now / 1000 - story.troubleMs
-    else violation = { invariant: 'L1', text: wrong, atMs: kernel.now / 1000 }
+    if (wrong === null) {
+      healedMs = kernel.now / 1000 - story.troubleMs
+      await keepBusy(region, until)
+    } else if (only === undefined || only === 'L1')
+      violation = { invariant: 'L1', text: wrong, atMs: kernel.now / 1000 }
   } catch (error) {
     if (!(error instanceof Violated)) throw error
     violation = { ...error.violation, atMs: kernel.now / 1000 }
@@ -143,6 +165,47 @@ export async function runStory(story: Story, { tell, sabotage }: RunOptions = {}
     happened,
     healedMs,
   }
+}
+
+/** A name with records that somebody else put there; in half of such stories another deployment marked them. */
+function placeForeign(region: Region, { seed, shape }: Story): ReadonlySet<Name> {
+  const name = shape.foreign ? [...region.policy.endpoints.keys()].at(-1) : undefined
+  if (name === undefined) return new Set()
+  const marker = seed % 2 === 0 ? [] : [['v=holdfast1', 'g=1', 'd=0123456789abcdef', 'o=other', 'w=198.51.100.7*1']]
+  region.authorityOf(name).tamper(name, { marker, addresses: ['198.51.100.7' as never], ttl: 60 })
+  return new Set([name])
+}
+
+/** Looks twice a second: a look costs more than an event. */
+function everyHalfSecond(
+  kernel: Kernel,
+  checks: readonly Check[],
+  report: (violation: Violation) => void,
+  stop: () => boolean,
+): () => boolean {
+  let next = 0
+  return () => {
+    if (kernel.now < next) return false
+    next = kernel.now + ms(500)
+    for (const check of checks) {
+      const violation = check.onTime?.()
+      if (violation) report(violation)
+    }
+    return stop()
+  }
+}
+
+/** Plan after plan, with nothing broken. */
+async function keepBusy(region: Region, until: (limit: number, stop: () => boolean) => Promise<void>): Promise<void> {
+  const { kernel } = region
+  const begun = kernel.now
+  for (let at = 0; at < ms(steadyMs); at += ms(editEveryMs))
+    kernel.arrive(at, null, () =>
+      region.edit((wishes) => {
+        wishes.ttl = wishes.ttl === 30 ? 60 : 30
+      }),
+    )
+  await until(begun + ms(steadyMs), () => false)
 }
 
 function describe({ addresses, alias, ttl, ...standing }: Standing): string {

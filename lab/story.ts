@@ -53,7 +53,7 @@ export type Happening = { readonly at: number } & (
   | { readonly kind: 'damage'; readonly what: 'plan' | 'shard' | 'head' | 'garble-plan' | 'progress' | 'everything' }
   | { readonly kind: 'target'; readonly pool: number; readonly target: number; readonly up: boolean }
   | { readonly kind: 'pool'; readonly pool: number; readonly up: boolean }
-  | { readonly kind: 'policy'; readonly what: 'ttl' | 'add' | 'remove' | 'unreadable' | 'readable' }
+  | { readonly kind: 'policy'; readonly what: 'ttl' | 'add' | 'add-alias' | 'remove' | 'unreadable' | 'readable' }
   | {
       readonly kind: 'override'
       readonly what: 'freeze' | 'thaw' | 'rollback' | 'pin' | 'unpin' | 'drain' | 'undrain' | 'retire'
@@ -186,7 +186,10 @@ const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [
     return { kind: 'target', pool, target: random.below(shape.pools[pool] ?? 1), up: random.chance({ of: 1, in: 2 }) }
   },
   (random, shape) => ({ kind: 'pool', pool: random.below(shape.pools.length), up: random.chance({ of: 1, in: 2 }) }),
-  (random) => ({ kind: 'policy', what: random.pick(['ttl', 'add', 'remove', 'unreadable', 'readable'] as const) }),
+  (random) => ({
+    kind: 'policy',
+    what: random.pick(['ttl', 'add', 'add-alias', 'remove', 'unreadable', 'readable'] as const),
+  }),
   (random) => ({
     kind: 'override',
     what: random.pick(['freeze', 'thaw', 'rollback', 'pin', 'unpin', 'drain', 'undrain', 'retire'] as const),

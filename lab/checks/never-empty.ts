@@ -1,6 +1,6 @@
 /**
  * S2 never empty: a name that answers, followed through its aliases, goes on answering at least one
- * address. Only a tombstone may end that. What hands empty is for L1; what programs empty is a violation.
+ * address. Only a tombstone may end that, where an operator gave the name up. What hands empty is for L1; what programs empty is a violation.
  */
 import type { Name } from '../../src/model/name.ts'
 import type { Standing } from '../sim/authority.ts'
@@ -8,14 +8,23 @@ import { type Check, isTombstone, type Scene } from './check.ts'
 
 export function neverEmpty(scene: Scene): Check {
   const pointing = new Map<Name, Set<Name>>()
+  const givenUp = new Set<string>()
   return {
     invariant: 'S2',
+    onCommit(writes, by) {
+      if (by === 'tamper')
+        for (const { kind, key } of writes)
+          if (kind === 'put' && key.startsWith(retirement)) givenUp.add(key.slice(retirement.length))
+      return null
+    },
     onRecords(name, before, after, by) {
       if (before.alias !== null) pointing.get(before.alias)?.delete(name)
       if (after.alias !== null) pointing.set(after.alias, (pointing.get(after.alias) ?? new Set()).add(name))
       if (by === 'hand') return null
       if (!isTombstone(after) && !answers(scene, after))
         return { invariant: 'S2', text: `${by} left ${name} without an address: ${describe(after)}` }
+      if (isTombstone(after) && !isTombstone(before) && !givenUp.has(name))
+        return { invariant: 'S2', text: `${by} gave up ${name}, which no operator retired` }
       if (answers(scene, after)) return null
       for (const alias of pointing.get(name) ?? [])
         if (answers(scene, before)) return { invariant: 'S2', text: `${by} emptied ${name}, where ${alias} points` }
@@ -23,6 +32,8 @@ export function neverEmpty(scene: Scene): Check {
     },
   }
 }
+
+const retirement = 'override/retire/'
 
 function answers(scene: Scene, standing: Standing): boolean {
   let at = standing

@@ -1,56 +1,114 @@
 /**
- * S4 a way back: head's plan, its last K ancestors, and the plan behind every published marker exist,
- * whole, with all their shards. What hands delete is for L1; what the sweep deletes is a violation.
+ * S4 a way back: head's plan, its last K ancestors, every plan that an enactor says it works from, and
+ * the words of every published name exist, whole, with all their shards. What hands delete is for L1;
+ * what programs delete, or publish in parts, is a violation.
  */
+import type { Name } from '../../src/model/name.ts'
 import type { Write } from '../../src/store/store.ts'
-import type { Check, Scene, Violation } from './check.ts'
+import type { Standing } from '../sim/authority.ts'
+import {
+  type Check,
+  generationAt,
+  json,
+  linesOf,
+  type PlanDocument,
+  planKey,
+  type Scene,
+  type Violation,
+} from './check.ts'
 
-interface PlanDocument {
-  readonly generation: number
-  readonly parent: number
-  readonly shards: readonly string[]
-}
-
-const decoder = new TextDecoder()
-const planKey = (generation: number): string => `plan/${String(generation).padStart(16, '0')}`
+const violation = (text: string): Violation => ({ invariant: 'S4', text })
 
 export function wayBack(scene: Scene, keepPlans: number): Check {
+  /** Deleted by hands, and not written since. */
   const lost = new Set<string>()
+  /** `name since` to the shards that said so. */
+  const saidIn = new Map<string, Set<string>>()
+  /** What programs published, and no hand has touched since. */
+  const published = new Map<Name, number>()
+  /** In order of commits: when head and each claim were last written. */
+  const written = new Map<string, number>()
+  let commits = 0
+
+  const isWhole = (generation: number): string | null => {
+    const plan = json<PlanDocument>(scene.stored(planKey(generation)))
+    if (plan === null) return lost.has(planKey(generation)) ? null : `plan ${generation}`
+    const missing = plan.shards.find((digest) => {
+      const key = `shard/${digest}`
+      return scene.stored(key) === undefined && !lost.has(key)
+    })
+    return missing === undefined ? null : `a shard of plan ${generation}`
+  }
+
+  const ancestors = (by: string): Violation | null => {
+    const head = json<{ readonly generation: number }>(scene.stored('head'))
+    if (head === null) return null
+    let at = head.generation
+    for (let depth = 0; depth <= keepPlans && at > 0; depth++) {
+      if (lost.has(planKey(at))) return null
+      const missing = isWhole(at)
+      if (missing !== null) return violation(`${by} deleted ${missing}, ancestor ${depth} of head`)
+      at = json<PlanDocument>(scene.stored(planKey(at)))?.parent ?? 0
+    }
+    return null
+  }
+
+  /** The deletion is conditional on head, and claims are read after it: what was claimed before head moved was seen. */
+  const claimed = (deleted: ReadonlySet<string>, by: string): Violation | null => {
+    for (const key of scene.storedKeys('claim/')) {
+      const claim = json<{ readonly generation: number }>(scene.stored(key))
+      if (claim === null || !deleted.has(planKey(claim.generation))) continue
+      if ((written.get(key) ?? 0) < (written.get('head') ?? 0))
+        return violation(`${by} deleted plan ${claim.generation}, which ${key.slice(6)} works from`)
+    }
+    return null
+  }
+
+  const words = (by: string): Violation | null => {
+    const blocked = new Set<string>()
+    for (const key of scene.storedKeys('progress/'))
+      for (const { name } of json<{ blocked?: { name: string }[] }>(scene.stored(key))?.blocked ?? []) blocked.add(name)
+    for (const [name, generation] of published) {
+      if (blocked.has(name)) continue
+      const shards = saidIn.get(`${name} ${generation}`)
+      if (shards === undefined || [...shards].some((key) => lost.has(key) || scene.stored(key) !== undefined)) continue
+      return violation(`${by} deleted the last plan that says what ${name} answers, under ${generation}`)
+    }
+    return null
+  }
+
   return {
     invariant: 'S4',
     onCommit(writes: readonly Write[], by: string): Violation | null {
+      commits += 1
+      let headMoved = false
+      const deleted = new Set<string>()
       for (const write of writes) {
-        if (by === 'tamper') lost.add(write.key)
-        else if (write.kind === 'put') lost.delete(write.key)
+        if (write.key === 'head' || write.key.startsWith('claim/')) written.set(write.key, commits)
+        if (by === 'tamper') {
+          if (/^(head|plan|shard)/.test(write.key)) lost.add(write.key)
+        } else if (write.kind === 'put') {
+          lost.delete(write.key)
+          headMoved ||= write.key === 'head'
+        } else if (/^(plan|shard)\//.test(write.key)) deleted.add(write.key)
+        if (write.kind === 'put' && write.key.startsWith('shard/'))
+          for (const { name, since } of linesOf(write.value)) {
+            const key = `${name} ${since}`
+            saidIn.set(key, (saidIn.get(key) ?? new Set()).add(write.key))
+          }
       }
-      if (by === 'tamper' || !writes.some(({ kind, key }) => kind === 'delete' && /^(plan|shard)\//.test(key)))
-        return null
-      const head = read<{ readonly generation: number }>(scene, 'head')
-      if (head === null) return null
-      let at = head.generation
-      for (let depth = 0; depth <= keepPlans && at > 0; depth++) {
-        const key = planKey(at)
-        if (lost.has(key)) return null
-        const plan = read<PlanDocument>(scene, key)
-        if (plan === null) return { invariant: 'S4', text: `${by} deleted plan ${at}, ancestor ${depth} of head` }
-        for (const digest of plan.shards) {
-          const shard = `shard/${digest}`
-          if (scene.stored(shard) === undefined && !lost.has(shard))
-            return { invariant: 'S4', text: `${by} deleted a shard of plan ${at}, ancestor ${depth} of head` }
-        }
-        at = plan.parent
+      if (headMoved) {
+        const head = json<{ readonly generation: number }>(scene.stored('head'))
+        const missing = head === null ? null : isWhole(head.generation)
+        if (missing !== null) return violation(`${by} made plan ${head?.generation} head without ${missing}`)
       }
+      return deleted.size === 0 ? null : (ancestors(by) ?? claimed(deleted, by) ?? words(by))
+    },
+    onRecords(name: Name, _before: Standing, after: Standing, by: string): null {
+      const generation = generationAt(after)
+      if (by === 'hand' || generation === null) published.delete(name)
+      else published.set(name, generation)
       return null
     },
-  }
-}
-
-function read<T>(scene: Scene, key: string): T | null {
-  const value = scene.stored(key)
-  if (value === undefined) return null
-  try {
-    return JSON.parse(decoder.decode(value)) as T
-  } catch {
-    return null
   }
 }

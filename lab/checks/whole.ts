@@ -1,7 +1,9 @@
 /**
- * S3 whole: what a program publishes at a name is exactly what one plan said for it. The check reads
- * the plans' own text as it is committed, and compares it with the records.
+ * S3 whole: what a program publishes at a name is exactly what one plan said for it, and a plan, once
+ * published, says the same for ever. The check reads the plans' own text as it is committed, and
+ * compares it with the records.
  */
+import { digestOf } from '../../src/base/bytes.ts'
 import type { Write } from '../../src/store/store.ts'
 import type { Standing } from '../sim/authority.ts'
 import { type Check, generationAt } from './check.ts'
@@ -11,10 +13,21 @@ const decoder = new TextDecoder()
 export function whole(): Check {
   /** `name since` to the answers that plans gave it, as text. */
   const said = new Map<string, Set<string>>()
+  const plans = new Map<string, string>()
   return {
     invariant: 'S3',
-    onCommit(writes: readonly Write[]) {
+    onCommit(writes: readonly Write[], by: string) {
       for (const write of writes) {
+        if (write.key.startsWith('plan/')) {
+          const known = plans.get(write.key)
+          if (by === 'tamper' || write.kind === 'delete') plans.delete(write.key)
+          else {
+            const digest = digestOf(write.value)
+            if (known !== undefined && known !== digest)
+              return { invariant: 'S3', text: `${by} replaced ${write.key} by another plan of the same number` }
+            plans.set(write.key, digest)
+          }
+        }
         if (write.kind !== 'put' || !write.key.startsWith('shard/')) continue
         for (const line of decoder.decode(write.value).split('\n')) {
           const [name, since, , ttl, kind, ...data] = line.split(' ')

@@ -39,6 +39,8 @@ export interface AuthorityClass {
   readonly guarantee: Guarantee
   /** The TTL is part of the condition. */
   readonly comparesTtl: boolean
+  /** The marker is not: only values are compared, as on 20 October 2025. Never so in Holdfast. */
+  readonly ignoresMarker?: boolean
 }
 
 /** What stands at one endpoint: nothing of it is anybody's idea of what should. */
@@ -55,14 +57,15 @@ export class SimulatedAuthority {
   onChange: AuthorityListener = () => {}
   readonly #kernel: Kernel
   readonly #random: Stream
-  readonly #class: AuthorityClass
+  /** A planted bug may weaken it. */
+  kind: AuthorityClass
   readonly #standing = new Map<Name, Standing>()
   readonly #cut = new Set<string>()
 
   constructor(kernel: Kernel, id: string, kind: AuthorityClass) {
     this.#kernel = kernel
     this.#random = stream(kernel.seed, `authority ${id}`)
-    this.#class = kind
+    this.kind = kind
   }
 
   /** What stands there now; no time passes. */
@@ -94,7 +97,7 @@ export class SimulatedAuthority {
   of(process: Process): Provider {
     const reason = `no reply in ${this.weather.patience / 1000} ms`
     return {
-      guarantee: this.#class.guarantee,
+      guarantee: this.kind.guarantee,
       read: (_zone, names) =>
         this.#call<readonly Reading[]>(
           process,
@@ -108,6 +111,15 @@ export class SimulatedAuthority {
           changes.map(() => ({ kind: 'unknown', reason })),
         ),
     }
+  }
+
+  /** One unconditional call that puts there whatever it is told to: for protocols that Holdfast refused, and planted bugs. */
+  put(process: Process, name: Name, now: Partial<Standing>): Promise<'done' | 'unknown'> {
+    const work = () => {
+      this.#set(name, { ...this.at(name), ...now }, process.id)
+      return 'done' as const
+    }
+    return this.#call<'done' | 'unknown'>(process, work, 'unknown')
   }
 
   #call<T>(process: Process, work: () => T, late: T): Promise<T> {
@@ -141,7 +153,7 @@ export class SimulatedAuthority {
     return changes.map((change, index) => {
       if (index >= throttledFrom) return { kind: 'unknown', reason: 'throttled' }
       if (this.#random.chance(this.weather.servfail)) return { kind: 'unknown', reason: 'SERVFAIL' }
-      if (this.#class.guarantee === 'atomic-conditional' && !this.#holds(change))
+      if (this.kind.guarantee === 'atomic-conditional' && !this.#holds(change))
         return { kind: 'conflict', reason: 'the records are not those that were read' }
       if (!this.#random.chance(this.weather.lies)) this.#set(change.name, standingOf(change), by)
       return { kind: 'accepted' }
@@ -151,10 +163,10 @@ export class SimulatedAuthority {
   #holds({ name, expected }: Change): boolean {
     const found = this.at(name)
     return (
-      sameSet(found.marker.map(textOf), expected.marker.map(textOf)) &&
+      (this.kind.ignoresMarker === true || sameSet(found.marker.map(textOf), expected.marker.map(textOf))) &&
       sameSet(found.addresses, expected.addresses) &&
       found.alias === expected.alias &&
-      (!this.#class.comparesTtl || found.ttl === expected.ttl)
+      (!this.kind.comparesTtl || found.ttl === expected.ttl)
     )
   }
 

@@ -45,7 +45,7 @@ interface Watcher {
 
 export class SimulatedStore {
   weather: StoreWeather = calmStore
-  up = true
+  #downSince: Micros | null = null
   revision: Revision = never
   readonly #entries = new Map<string, Stored>()
   /** Keys in the order of their UTF-8 bytes; null when it has to be made again. */
@@ -56,7 +56,8 @@ export class SimulatedStore {
   #watchers = new Set<Watcher>()
   readonly #kernel: Kernel
   readonly #random: Stream
-  readonly #cut = new Set<string>()
+  /** Since when. */
+  readonly #cut = new Map<string, Micros>()
   readonly #keepChanges: number
   /** Called with every commit made, at the instant that it takes effect. */
   onCommit: (writes: readonly Write[], by: string) => void = () => {}
@@ -68,7 +69,24 @@ export class SimulatedStore {
   }
 
   cut(process: string): void {
-    this.#cut.add(process)
+    if (!this.#cut.has(process)) this.#cut.set(process, this.#kernel.now)
+  }
+
+  get up(): boolean {
+    return this.#downSince === null
+  }
+
+  set up(up: boolean) {
+    this.#downSince = up ? null : (this.#downSince ?? this.#kernel.now)
+  }
+
+  /** How long this process has not been able to reach the store; 0 if it can. */
+  unreachableFor(process: string): Micros {
+    const since = Math.min(
+      this.#downSince ?? Number.POSITIVE_INFINITY,
+      this.#cut.get(process) ?? Number.POSITIVE_INFINITY,
+    )
+    return Math.max(0, this.#kernel.now - since)
   }
 
   mend(process: string): void {

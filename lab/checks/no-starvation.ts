@@ -1,0 +1,49 @@
+/**
+ * L2 no starvation: while plans follow one another and nothing is broken, every name keeps up: what it
+ * answers was replaced in the plans a bounded time ago. Whoever loses drops its plan and reads the
+ * newest, so somebody gets on.
+ */
+import type { Name } from '../../src/model/name.ts'
+import { type Check, generationAt, linesOf, type RunScene } from './check.ts'
+
+export const keepsUpWithinMs = 8_000
+/** After healing, before this is asked for: restarts and back-offs have to end. */
+const settledAfterMs = 20_000
+
+export function noStarvation(scene: RunScene): Check {
+  /** When each name was first said anew, in order; only the latest are of interest. */
+  const said = new Map<Name, { readonly since: number; readonly at: number }[]>()
+  return {
+    invariant: 'L2',
+    onCommit(writes) {
+      for (const write of writes) {
+        if (write.kind !== 'put' || !write.key.startsWith('shard/')) continue
+        for (const { name, since } of linesOf(write.value)) {
+          const known = said.get(name) ?? []
+          if (known.some((one) => one.since === since)) continue
+          known.push({ since, at: scene.now() })
+          said.set(name, known.slice(-64))
+        }
+      }
+      return null
+    },
+    onTime() {
+      const healed = scene.healedAt()
+      if (healed === null || scene.now() < healed + settledAfterMs) return null
+      for (const [name, all] of said) {
+        if (scene.foreign.has(name)) continue
+        const standing = generationAt(scene.standing(name))
+        if (standing === null) continue
+        const replaced = all.find(({ since }) => since > standing)
+        if (replaced === undefined) continue
+        const behind = Math.round(scene.now() - Math.max(replaced.at, healed + settledAfterMs))
+        if (behind > keepsUpWithinMs)
+          return {
+            invariant: 'L2',
+            text: `${name} answers generation ${standing}, replaced ${behind} ms ago by ${replaced.since}, and nobody gets there`,
+          }
+      }
+      return null
+    },
+  }
+}
