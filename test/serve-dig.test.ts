@@ -123,6 +123,14 @@ describeWith(['dig', 'kdig', 'nsupdate'], 'the built-in server', () => {
     }
   })
 
+  test('a transfer of what changed: the SOA alone when nothing did, otherwise the whole zone', async () => {
+    const soa = (await dig('+short', 'example.test', 'SOA')).trim()
+    const serial = Number(soa.split(' ')[2])
+    const count = (text: string) => Number(/XFR size: (\d+) records/.exec(text)?.[1])
+    expect(count(await dig('-y', keyText, 'example.test', `IXFR=${serial}`))).toBe(1)
+    expect(count(await dig('-y', keyText, 'example.test', `IXFR=${serial - 1}`))).toBeGreaterThan(3000)
+  })
+
   test('updates need the right key', async () => {
     const add = ['update add new.example.test 60 A 192.0.2.1']
     expect(await nsupdate(add, null)).toBe('REFUSED')

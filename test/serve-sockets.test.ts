@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { isProblem, type Problem } from '../src/base/problem.ts'
-import { decodeMessage, encodeMessage, isMalformed, type Message, messageOf } from '../src/dns/message.ts'
-import { aData } from '../src/dns/rdata.ts'
+import { decodeMessage, ednsOf, encodeMessage, isMalformed, type Message, messageOf } from '../src/dns/message.ts'
+import { aData, txtData } from '../src/dns/rdata.ts'
 import { serverTime, signMessage, type TsigKey } from '../src/dns/tsig.ts'
 import { Class, Opcode, Rcode, Type } from '../src/dns/types.ts'
-import { addRecord, updateMessage } from '../src/dns/update.ts'
+import { addRecord, deleteRrset, updateMessage } from '../src/dns/update.ts'
 import type { ServeEvent } from '../src/serve/events.ts'
 import { type RunningServer, startServer } from '../src/serve/server.ts'
 import { openLmdbStore } from '../src/store/lmdb.ts'
@@ -198,6 +198,46 @@ describe('signatures', () => {
     )
     expect(await next()).toMatchObject({ rcode: Rcode.NOTAUTH, opcode: Opcode.NOTIFY })
   })
+})
+
+test('who asks with EDNS is told why an update was refused', async () => {
+  const marker = (generation: number) => txtData(['v=holdfast1', `g=${generation}`, 'd=0123456789abcdef', 'o=t'])
+  const name = wire('_holdfast.ns1.example.test.')
+  const { socket, next } = await dial(await start())
+  const send = async (generation: number) => {
+    const updates = [deleteRrset(name, Type.TXT), addRecord(name, Type.TXT, 5, marker(generation))]
+    socket.write(framed(signed({ ...updateMessage(1, wire('example.test.'), [], updates), edns: ednsOf() })))
+    return (await next()) as Message
+  }
+  expect(await send(5)).toMatchObject({ rcode: Rcode.NOERROR, edns: { options: [] } })
+  const { rcode, edns } = await send(4)
+  expect(rcode).toBe(Rcode.REFUSED)
+  const [option] = edns?.options ?? []
+  expect(option?.code).toBe(15)
+  expect(
+    Buffer.from(option?.data ?? [])
+      .subarray(2)
+      .toString(),
+  ).toBe('generation-forward: ns1.example.test.: expected generation 5 or later, found generation 4')
+})
+
+test('stopping ends what was begun: acknowledged is on disk, and nothing is said twice', async () => {
+  const server = await start()
+  const { socket, next } = await dial(server)
+  for (let id = 0; id < 100; id++) socket.write(framed(signed(adding(`s${id}`, id))))
+  const first = await next()
+  expect(first).toMatchObject({ rcode: Rcode.NOERROR })
+  await server.close()
+  running.pop()
+  const acknowledged = [first?.id]
+  for (let reply = await next(); reply !== null; reply = await next())
+    if (reply.rcode === Rcode.NOERROR) acknowledged.push(reply.id)
+  const again = await dial(await start())
+  for (const id of acknowledged) {
+    again.socket.write(framed(question(`s${id}.example.test.`)))
+    expect(await again.next()).toMatchObject({ answers: [{}] })
+  }
+  expect(events.map(({ event }) => event)).not.toContain('serve.failed')
 })
 
 describe('starting', () => {

@@ -6,7 +6,7 @@
  *     each RRset: type (2) · TTL (4) · count (2) · each record: length (2) · rdata
  */
 import { crc32 } from 'node:zlib'
-import { nameInBytes, type WireName } from '../dns/name.ts'
+import type { WireName } from '../dns/name.ts'
 import { RRset } from './zone.ts'
 
 export function encodeNode(name: WireName, rrsets: readonly RRset[]): Uint8Array {
@@ -39,24 +39,46 @@ export function encodeNode(name: WireName, rrsets: readonly RRset[]): Uint8Array
 export const checksumOf = (bytes: Uint8Array): number =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(0)
 
-/** Undefined when the octets are not what `encodeNode` wrote. The rdata are views of `bytes`. */
+/** Undefined when the octets are not what `encodeNode` wrote. */
 export function decodeNode(bytes: Uint8Array): readonly [name: WireName, rrsets: readonly RRset[]] | undefined {
   if (bytes.length < 7 || crc32(bytes.subarray(4)) !== checksumOf(bytes)) return undefined
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-  const found = nameInBytes(bytes, 4)
-  if (found === undefined) return undefined
-  let at = found.end + 2
+  const nameEnd = endOfName(bytes)
+  const name = Buffer.from(bytes.buffer, bytes.byteOffset + 4, nameEnd - 4).toString('latin1') as WireName
+  let at = nameEnd + 2
   const rrsets: RRset[] = []
-  for (let left = view.getUint16(found.end); left > 0; left--) {
+  for (let left = view.getUint16(nameEnd); left > 0; left--) {
     const [type, ttl, count] = [view.getUint16(at), view.getUint32(at + 2), view.getUint16(at + 6)]
     at += 8
     const datas: Uint8Array[] = []
     for (let i = 0; i < count; i++) {
       const length = view.getUint16(at)
-      datas.push(bytes.subarray(at + 2, at + 2 + length))
+      datas.push(keep(bytes, at + 2, length))
       at += 2 + length
     }
     rrsets.push(new RRset(type, ttl, datas))
   }
-  return [found.name, rrsets]
+  return [name, rrsets]
+}
+
+function endOfName(bytes: Uint8Array): number {
+  let at = 4
+  while (bytes[at] !== 0) at += 1 + (bytes[at] as number)
+  return at + 1
+}
+
+/** Rdata share large pieces of memory: with a piece for each, a million of them would take four times as much. */
+const slabOctets = 65_536
+let slab = new Uint8Array(0)
+let used = 0
+
+function keep(bytes: Uint8Array, at: number, length: number): Uint8Array {
+  if (length > slabOctets / 16) return bytes.slice(at, at + length)
+  if (used + length > slab.length) {
+    slab = new Uint8Array(slabOctets)
+    used = 0
+  }
+  for (let i = 0; i < length; i++) slab[used + i] = bytes[at + i] as number
+  used += length
+  return slab.subarray(used - length, used)
 }

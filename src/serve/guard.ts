@@ -173,9 +173,7 @@ export function answersAddress(view: View, name: WireName): boolean {
     if (place.kind === 'none') return false
     if (place.kind === 'cut') return true
     if (place.kind === 'dname') {
-      const [target] = targetsOf(
-        place.node.rrsets.find(({ type }) => type === Type.DNAME) as NonNullable<Node['cname']>,
-      )
+      const [target] = targetsOf(place.node.get(Type.DNAME) as RRset)
       key = (key.slice(0, key.length - place.node.key.length) + fold(target as WireName)) as WireName
       if (key.length > 255) return false
       continue

@@ -12,6 +12,7 @@ import {
   messageOf,
 } from '../dns/message.ts'
 import { fold, nameToText, type WireName } from '../dns/name.ts'
+import { soaFields } from '../dns/rdata.ts'
 import { type Invalid, signError, signMessage, type TsigKey, tsigSize, verifyMessage } from '../dns/tsig.ts'
 import { Opcode, Rcode, rcodeText, Type } from '../dns/types.ts'
 import { answer, handoff, lengthOf, rcodeOf } from './answer.ts'
@@ -20,8 +21,9 @@ import type { ServedZone, ServerLimits } from './settings.ts'
 import type { Stats } from './stats.ts'
 import type { Table } from './table.ts'
 import { soaAlone, transferMessages } from './transfer.ts'
-import { updateZone } from './update.ts'
+import { isAfter, updateZone } from './update.ts'
 import type { Updated, Updater } from './updater.ts'
+import type { Zone } from './zone.ts'
 
 export interface RequestContext {
   readonly table: Table
@@ -182,6 +184,14 @@ function extendedError(code: number, text: string): Uint8Array {
   return Uint8Array.of(code >> 8, code & 255, ...bytes)
 }
 
+/** Whether the client of an IXFR has this serial, or a later one (RFC 1995, section 2). */
+function isCurrent(zone: Zone, { authorities }: Message): boolean {
+  const [theirs] = authorities
+  const serial = theirs?.type === Type.SOA ? soaFields(theirs.data)?.serial : undefined
+  const ours = soaFields(zone.soa.datas[0] as Uint8Array)?.serial
+  return serial !== undefined && ours !== undefined && !isAfter(ours, serial)
+}
+
 async function transfer(
   context: RequestContext,
   message: Message,
@@ -210,10 +220,10 @@ async function transfer(
     )
   if (zone === undefined || zone.apex !== key) return void (await refuse(Rcode.NOTAUTH))
   if (!isAllowed(context, zone.apex, sender.key)) return void (await refuse(Rcode.REFUSED))
-  if (!requester.tcp)
-    return void (await (question?.type === Type.IXFR
-      ? send(counted(stats, encodeMessage(soaAlone(zone, message)), Rcode.NOERROR))
-      : refuse(Rcode.FORMERR)))
+  const isIncremental = question?.type === Type.IXFR
+  if (!requester.tcp && !isIncremental) return void (await refuse(Rcode.FORMERR))
+  if (isIncremental && (!requester.tcp || isCurrent(zone, message)))
+    return void (await send(counted(stats, encodeMessage(soaAlone(zone, message)), Rcode.NOERROR)))
   if (stats.transfersRunning >= limits.transfers) return void (await refuse(Rcode.REFUSED))
   stats.transfersRunning++
   try {

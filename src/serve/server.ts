@@ -82,8 +82,10 @@ export async function startServer(settings: ServerSettings, trace: ServeTrace): 
     stats: () => stats.snapshot(),
     close() {
       closing ??= (async () => {
-        const closed = closeAll(bound)
         await updates.drain()
+        // One turn, in which the last replies are handed to their sockets.
+        await new Promise((resolve) => setImmediate(resolve))
+        const closed = closeAll(bound)
         tcp.closeAll()
         await closed
         await release()

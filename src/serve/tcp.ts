@@ -30,8 +30,12 @@ export class TcpService {
     return createServer({ noDelay: true }, (socket) => this.accept(socket))
   }
 
+  /** Closes each connection when what was written to it is on its way, or after a second. */
   closeAll(): void {
-    for (const socket of this.open) socket.destroy()
+    for (const socket of this.open) {
+      socket.setTimeout(1000)
+      socket.destroySoon()
+    }
   }
 
   private accept(socket: Socket): void {

@@ -26,7 +26,7 @@ export interface Updated {
 export interface Updater {
   /** Resolves when the update is on disk and is being answered from, or is refused. `key` names the sender in reports. */
   submit(message: Message, key: string): Promise<Updated>
-  /** Resolves when nothing is in progress. */
+  /** Takes no more, and resolves when nothing is in progress. */
   drain(): Promise<void>
 }
 
@@ -47,6 +47,7 @@ export function updater(table: Table, copy: Copy, queueLimit: number, trace: Ser
   let running = false
   let idle: Promise<void> = Promise.resolve()
   let fenced: string | undefined
+  let stopping = false
 
   async function run(): Promise<void> {
     running = true
@@ -136,6 +137,7 @@ export function updater(table: Table, copy: Copy, queueLimit: number, trace: Ser
 
   return {
     submit(message, key) {
+      if (stopping) return Promise.resolve(serverFailure('the server is stopping'))
       if (queue.length >= queueLimit)
         return Promise.resolve(
           serverFailure(`expected at most ${queueLimit} updates waiting for the disk, found as many`),
@@ -146,6 +148,7 @@ export function updater(table: Table, copy: Copy, queueLimit: number, trace: Ser
       return promise
     },
     async drain() {
+      stopping = true
       while (running) await idle
     },
   }
