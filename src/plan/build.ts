@@ -26,7 +26,7 @@ export interface Build<Wanted extends { readonly name: Name }> {
   readonly generation: Generation
   /** Every line gets the new generation, changed or not. */
   readonly rebase: boolean
-  /** Names whose answer stays as it is. */
+  /** Names whose answer stays as it is, where they have one. */
   readonly pinned: ReadonlySet<Name>
   readonly retire: ReadonlySet<Name>
   /** A retired name lives again if it is wanted. */
@@ -96,7 +96,7 @@ export function rebuildShard<Wanted extends { readonly name: Name }>(
 
 function wantedLine<Wanted extends { readonly name: Name }>(build: Build<Wanted>, want: Wanted, line: string): string {
   const { generation, tally } = build
-  if (build.pinned.size > 0 && build.pinned.has(want.name)) return line
+  if (build.pinned.size > 0 && build.pinned.has(want.name) && !isRetiredLine(line)) return line
   const bornAt = line.indexOf(' ', want.name.length + 1) + 1
   const answerAt = line.indexOf(' ', bornAt) + 1
   if (build.isAnswer?.(want, line, answerAt) === true) return line

@@ -157,7 +157,7 @@ function checkEntries(input: CheckInput, overrides: readonly Override[], report:
     } else if (live && !lived) counts.added++
     else if (before !== null && answerOf(before) !== answerOf(after)) counts.changed++
     if (!live || (before !== null && answerOf(before) === answerOf(after))) continue
-    if (names.pinned.has(name) && before !== null)
+    if (names.pinned.has(name) && before !== null && lived)
       report('override', name, `pinned: ${answerOf(before)}`, answerOf(after), 'unpin it first')
     if (answer.kind === 'alias') checkAlias(name, answer, lookup, report)
     checkAgainstSource(name, answerOf(after), endpoint, input, rollback, report)

@@ -17,7 +17,7 @@ import { type Build, buildShard, newTally, rebuildShard, type Tally } from './bu
 import type { Compiled } from './compile.ts'
 import { type Difference, differencesOf, isRetiredLine, linesByShard } from './difference.ts'
 import { refuseRetirements } from './retire.ts'
-import { repeatedBy, rolledBackPools, type WantedAgain, wantedByRollback } from './rollback.ts'
+import { answerAgain, repeatedBy, rolledBackPools, wantedByRollback } from './rollback.ts'
 
 export interface Decision extends Situation {
   /** As in the situation, with the shards that `affectedShards` named. */
@@ -117,7 +117,7 @@ function buildShards(input: Decision, assessment: Assessment, generation: Genera
   const before = previous === null ? () => [] : linesByShard(previous, shardCount)
   if (repeated) {
     const old = wantedByRollback(repeated, shardCount)
-    const build = { ...frame, answer: ({ answer }: WantedAgain) => answer }
+    const build = { ...frame, answer: answerAgain(repeated, previous) }
     return collect(input, assessment, (index) => buildShard(build, old(index), before(index)), before)
   }
   const answers = answersOf(input, assessment)

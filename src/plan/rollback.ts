@@ -8,6 +8,7 @@ import { lineOf, type PlanText, type PoolState, type Removal, shardOf, type Targ
 import type { Pool } from '../model/policy.ts'
 import type { EpochMs } from '../world/world.ts'
 import type { Situation } from './assess.ts'
+import { longestAliasChain } from './compile.ts'
 import { answerOf, isRetiredLine, linesByShard, nameOf } from './difference.ts'
 
 /** What a rollback wants of one name. */
@@ -32,6 +33,33 @@ export function wantedByRollback(old: PlanText, shardCount: number): (index: num
     lines(index)
       .filter((line) => !isRetiredLine(line))
       .map((line) => ({ name: nameOf(line), answer: answerOf(line) }))
+}
+
+/**
+ * The answer to repeat; undefined, so that the present one stays, for an alias whose end has been
+ * retired since or would lead in a circle through names that the old plan did not have.
+ */
+export function answerAgain(old: PlanText, previous: PlanText | null): (wanted: WantedAgain) => string | undefined {
+  const lineIn = (plan: PlanText | null, name: Name) =>
+    plan === null ? undefined : lineOf(plan.shard(shardOf(name, plan.head.shards.length)), name)
+  const known = new Map<Name, boolean>()
+  const ends = (name: Name, length: number): boolean => {
+    const decided = known.get(name)
+    if (decided !== undefined || length > longestAliasChain) return decided ?? false
+    const now = lineIn(previous, name)
+    const then = lineIn(old, name)
+    const line = then === undefined || isRetiredLine(then) ? now : then
+    const gone = line === undefined || (now !== undefined && isRetiredLine(now))
+    const answer = gone ? undefined : parseAnswerText(answerOf(line))
+    const found = answer?.kind === 'alias' ? ends(answer.target, length + 1) : answer?.kind === 'addresses'
+    known.set(name, found)
+    return found
+  }
+  return ({ answer }) => {
+    const space = answer.lastIndexOf(' ')
+    const isAlias = answer.endsWith(' alias', space)
+    return isAlias && !ends(answer.slice(space + 1) as Name, 0) ? undefined : answer
+  }
 }
 
 /**
