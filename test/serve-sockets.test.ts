@@ -316,6 +316,12 @@ describe('starting', () => {
     })
     expect(await tryStart()).toMatchObject({ found: 'a name whose checksum is wrong' })
     await writeFile(data, good)
+    await meddle(async (store) => {
+      const other = (await store.get('name/example.test./ns1.example.test.'))?.value ?? new Uint8Array()
+      await store.commit([], [{ kind: 'put', key: name, value: other }])
+    })
+    expect(await tryStart()).toMatchObject({ found: '3 of 3 names, or others' })
+    await writeFile(data, good)
     await meddle((store) =>
       store.commit(
         [],
