@@ -32,7 +32,6 @@ export class Mailbox {
   }
 
   #accept(write: Write): void {
-    this.#waiting.delete(write.key)
     this.#waiting.set(write.key, write)
     if (!this.#sending) {
       this.#sending = true

@@ -266,6 +266,21 @@ describe('in time that the test winds', () => {
     expect(late).toEqual([])
   })
 
+  test('a pool that goes in the middle of its round leaves no document behind', async () => {
+    const bench = new Bench()
+    const store = memoryStore()
+    let reading = policyOf(poolOf('web', ['192.0.2.1'], { intervalMs: 3_000, timeoutMs: 2_500 }))
+    start(bench, store, () => reading)
+    bench.behaviour = () => ({ ms: 2_000, status: 200 })
+    await bench.pass(4_000)
+    expect(bench.inFlight).toBe(1)
+    expect(await histories(store, 'web')).toEqual({ t0: 'p' })
+    reading = policyOf()
+    await bench.pass(20_000)
+    expect(await observed(store, 'web')).toBeUndefined()
+    expect(bench.asked).toHaveLength(2)
+  })
+
   test('goes on with the last good policy, and says so in its status', async () => {
     const bench = new Bench()
     const store = memoryStore()
