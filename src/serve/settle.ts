@@ -45,6 +45,8 @@ export const settingsLines = (records: readonly ResourceRecord[]): readonly stri
 export interface Settlement {
   /** An update of the zone as RFC 2136 has it; null if there is nothing to do. */
   readonly message: Message | null
+  /** The records that are to be there afterwards, besides those that were. */
+  readonly brought: readonly ResourceRecord[]
   /** Records left alone because they are the business of a guarded name. */
   readonly skipped: number
 }
@@ -59,18 +61,20 @@ export function settle(zone: Names, last: readonly string[], records: readonly R
   const removed = before.filter((record) => record.type !== Type.SOA && !stays(record))
   const touchable = (record: ResourceRecord) => !isOwned(zone, record)
   const serial = (currentSerial(zone) + 1) >>> 0 || 1
-  const updates = [
-    ...withSerial(added.filter(touchable), serial),
-    ...removed.filter(touchable).map((record) => ({ ...record, class: Class.NONE, ttl: 0 })),
-  ]
+  const brought = withSerial(added.filter(touchable), serial)
+  const taken = removed.filter(touchable).map((record): ResourceRecord => ({ ...record, class: Class.NONE, ttl: 0 }))
+  // What goes makes room for what comes (an address for an alias), except for the zone's NS, of which the last would stay.
+  const isApexNs = ({ name, type }: ResourceRecord) => type === Type.NS && fold(name) === zone.apex
+  const updates = [...taken.filter((record) => !isApexNs(record)), ...brought, ...taken.filter(isApexNs)]
   const skipped = [...added, ...removed].length - updates.length
-  if (updates.length === 0) return { message: null, skipped }
+  if (updates.length === 0) return { message: null, brought, skipped }
   return {
     message: messageOf({
       opcode: Opcode.UPDATE,
       questions: [{ name: zone.apex, type: Type.SOA, class: Class.IN }],
       authorities: updates,
     }),
+    brought,
     skipped,
   }
 }

@@ -1,6 +1,8 @@
 /** From the disk and the settings to the table that is answered from, when the server starts. */
 import { describeProblem, type Problem, problem } from '../base/problem.ts'
+import { masterLine } from '../dns/master.ts'
 import { fold, nameFromText, nameToText, type WireName } from '../dns/name.ts'
+import { Type } from '../dns/types.ts'
 import type { Copy, StoredZone, Written } from './copy.ts'
 import type { ServeTrace } from './events.ts'
 import { zoneOf } from './load.ts'
@@ -8,6 +10,7 @@ import type { ServedZone } from './settings.ts'
 import { areProblems, settingsLines, settingsRecords, settle, withSerial } from './settle.ts'
 import { Table } from './table.ts'
 import { applyUpdate } from './update.ts'
+import { hasData } from './zone.ts'
 
 /**
  * A zone on disk is served whatever the settings say; settings that do not fit it are reported and left out. A zone that
@@ -78,10 +81,16 @@ async function bringIn(
   if (!('nodes' in alone)) return refuse(alone.map(describeProblem).join('\n'))
   const lines = settingsLines(records)
   if (lines.join('\n') === [...stored.settings].sort().join('\n')) return
-  const { message, skipped } = settle(stored.zone, stored.settings, records)
+  const { message, brought, skipped } = settle(stored.zone, stored.settings, records)
   const result = message === null ? null : applyUpdate(table, message)
   if (result?.kind === 'refused') return refuse(result.reason)
   const draft = result?.draft.drafts.get(stored.zone.apex)
+  const missing = brought.find(({ name, type, data }) => {
+    const rrset = (draft ?? stored.zone).get(fold(name))?.get(type)
+    return type !== Type.SOA && (rrset === undefined || !hasData(rrset, data))
+  })
+  if (missing !== undefined)
+    return refuse(`${masterLine(missing)}: there are other records at this name, of which one is an alias`)
   const written = await copy.write([{ before: stored.zone, draft, settings: lines }])
   if (written.kind !== 'written') return refuse(written.reason)
   if (result !== null) table.apply(result.draft)
