@@ -303,7 +303,7 @@ describe('in time that the test winds', () => {
     reading = policyOf(poolOf('web', ['192.0.2.1', '192.0.2.2']))
     bench.behaviour = (host) => ({ ms: 1, status: host === '192.0.2.1' ? 200 : 500 })
     await bench.pass(10_000)
-    expect((await status())?.note).toBe('probes 2 targets of 1 pools, 1 failing')
+    expect((await status())?.note).toBe('probes 2 targets of 1 pool, 1 failing')
     reading = wrong
     await bench.pass(10_000)
     expect((await status())?.note).toContain('goes on with the last good policy')

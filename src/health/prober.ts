@@ -96,13 +96,15 @@ export async function prober(world: World, { store, policy: source, self }: Prob
     const note =
       digest === undefined
         ? `has no policy yet: ${unreadable ?? 'reading it'}`
-        : `probes ${targets} targets of ${rounds.length} pools, ${failing} failing${
+        : `probes ${counted(targets, 'target')} of ${counted(rounds.length, 'pool')}, ${failing} failing${
             unreadable === undefined ? '' : '; goes on with the last good policy, the newest is not usable'
           }`
     const { pid, http } = self ?? { pid: process.pid, http: null }
     return { role: 'prober', id: world.id, pid, started, at, http, note } as const
   }
 }
+
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`
 
 /** What this prober wrote last about the pool. A store that cannot be read is as good as none: histories start anew. */
 async function lastDocument(store: Store, pool: string, id: string): Promise<Observation | undefined> {
