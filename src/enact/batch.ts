@@ -18,7 +18,7 @@ import type { Zone } from '../model/policy.ts'
 import type { Change, Provider, Published, Reading, WriteOutcome } from '../providers/provider.ts'
 import type { World } from '../world/world.ts'
 import { trace } from './events.ts'
-import { fence, publishedAs } from './fence.ts'
+import { fence, nothingAt, publishedAs } from './fence.ts'
 
 export type Target =
   | { readonly kind: 'stands' }
@@ -144,7 +144,16 @@ async function look(
     const verdict = fence(entry, published, { owner, ours: false, adopt: false })
     if (verdict.kind === 'apply') readings[index] = { kind: 'published', published }
   }
-  const missing = [...readings.keys()].filter((index) => readings[index] === undefined)
+  const unknown = () => [...readings.keys()].filter((index) => readings[index] === undefined)
+  if (!exact && provider.confirm !== undefined) {
+    // A zone that is new, or lost its data: most names are free, and one question tells of many.
+    const fresh = unknown().filter((index) => open[index]?.outcome === null)
+    const free = fresh.map((index) => nothingAt((open[index] as Attempt).entry.name))
+    const confirmed = free.length === 0 ? [] : await provider.confirm(zone.name, free)
+    for (const [place, index] of fresh.entries())
+      if (confirmed[place] === true) readings[index] = { kind: 'published', published: free[place] as Published }
+  }
+  const missing = unknown()
   const names = missing.map((index) => (open[index] as Attempt).entry.name)
   const found = names.length === 0 ? [] : await provider.read(zone.name, names)
   assert(found.length === names.length, `expected ${names.length} readings, found ${found.length}`)
