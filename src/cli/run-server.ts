@@ -7,7 +7,7 @@ import { metricsOf } from '../telemetry/metrics.ts'
 import { serveMetrics } from '../telemetry/serve-metrics.ts'
 import type { TraceEvent } from '../world/world.ts'
 import type { Cli } from './cli.ts'
-import { endNow } from './end.ts'
+import { endBy, endNow } from './end.ts'
 import { exit } from './exit.ts'
 import { CliFailure, fail } from './io.ts'
 import { type RunOptions, tellParent } from './parent.ts'
@@ -94,7 +94,7 @@ export async function runServer(cli: Cli, path: string, options: RunOptions): Pr
         trace({ event: 'program.stopped', why: signal })
         removeRecord(record)
         setTimeout(endNow, closeWithinMs)
-        void server.close().then(() => process.exit(exit.ok), endNow)
+        void server.close().finally(() => endBy(signal))
       })
   })
 }

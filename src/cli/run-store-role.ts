@@ -21,7 +21,7 @@ import { nodeWorld } from '../world/node.ts'
 import type { World } from '../world/world.ts'
 import type { Cli } from './cli.ts'
 import { staleMs } from './effect.ts'
-import { endAfterClosing } from './end.ts'
+import { endBy, endNow } from './end.ts'
 import { exit } from './exit.ts'
 import { CliFailure } from './io.ts'
 import { type RunOptions, tellParent } from './parent.ts'
@@ -72,8 +72,8 @@ export async function runStoreRole(cli: Cli, path: string, role: StoreRole, opti
   const self = { pid: process.pid, http: url }
   world.trace({ event: 'program.started', role, version, node: process.version, pid: process.pid, http: url ?? '' })
   tellParent({ ready: true, http: url })
-  stopOnSignal(world, store)
-  const failed = endOnBug(world, store)
+  stopOnSignal(world)
+  const failed = endOnBug(world)
   process.on('uncaughtException', failed)
   void playRole().catch(failed)
   return await new Promise<never>(() => {})
@@ -103,26 +103,23 @@ function remembering(source: PolicySource, first: Policy): PolicySource & { late
 }
 
 /** Stopping is crashing: there is one way to recover, and each restart exercises it. */
-function stopOnSignal(world: World, store: Store): void {
+function stopOnSignal(world: World): void {
   // A terminal's Ctrl-C reaches `up` as well, which ends its programs in its own way.
   const supervised = process.send !== undefined
   for (const signal of ['SIGINT', 'SIGTERM'] as const)
     process.on(signal, () => {
       if (signal === 'SIGINT' && supervised) return
       world.trace({ event: 'program.stopped', why: signal })
-      endAfterClosing(store, exit.ok)
+      endBy(signal)
     })
 }
 
 /** A bug ends the program; whoever supervises it starts it again. */
-function endOnBug(world: World, store: Store): (error: unknown) => void {
-  let ending = false
+function endOnBug(world: World): (error: unknown) => void {
   return (error) => {
-    if (ending) return
-    ending = true
     const reason = error instanceof Error ? (error.stack ?? error.message) : String(error)
     world.trace({ event: 'program.failed', reason })
-    endAfterClosing(store, exit.bug)
+    endNow()
   }
 }
 
