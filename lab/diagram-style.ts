@@ -16,9 +16,9 @@ export function style(shades: number): string {
       `.p${i} { fill: var(--p${i}) } .to-p${i} { stroke: var(--p${i}) } .tip.to-p${i} { fill: var(--p${i}) } .on-p${i} { fill: ${i < shades / 2 ? 'var(--onOld)' : 'var(--onNew)'} }`,
   )
   return `<style>
-svg { --paper: #ffffff; --ink: #1f2933; --soft: #5b6875; --line: #d5dce3; --grid: #edf0f3; --hero: #d9730d; --onHero: #ffffff; --bad: #b3261e; --badSoft: #fbe9e7; --good: #16794c; --held: #6b7785; --heldSoft: #eef1f4; --onOld: #15283f; --onNew: #ffffff; ${variables(lightShades)} }
+svg { --paper: #ffffff; --ink: #1f2933; --soft: #5b6875; --line: #d5dce3; --grid: #edf0f3; --hero: #d9730d; --onHero: #ffffff; --bad: #b3261e; --badSoft: #fbe9e7; --good: #16794c; --onOld: #15283f; --onNew: #ffffff; ${variables(lightShades)} }
 @media (prefers-color-scheme: dark) {
-svg { --paper: #0f151c; --ink: #e6edf3; --soft: #9aa7b4; --line: #2c3641; --grid: #1a222b; --hero: #f2a33c; --onHero: #1d1304; --bad: #ff7b72; --badSoft: #3a1b1b; --good: #4cc38a; --held: #8b98a6; --heldSoft: #1e2731; --onOld: #e6edf3; --onNew: #0b1626; ${variables(darkShades)} }
+svg { --paper: #0f151c; --ink: #e6edf3; --soft: #9aa7b4; --line: #2c3641; --grid: #1a222b; --hero: #f2a33c; --onHero: #1d1304; --bad: #ff7b72; --badSoft: #3a1b1b; --good: #4cc38a; --onOld: #e6edf3; --onNew: #0b1626; ${variables(darkShades)} }
 }
 text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Arial, sans-serif; font-size: 14px; fill: var(--ink); }
 .paper { fill: var(--paper); } .title { font-size: 18px; font-weight: 650; } .lane { font-weight: 600; }
@@ -31,13 +31,15 @@ text { font-family: system-ui, -apple-system, "Segoe UI", Roboto, Helvetica, Ari
 .hero { fill: var(--hero); } .to-hero { stroke: var(--hero); stroke-width: 2.6; } .tip.to-hero { fill: var(--hero); } .on-hero { fill: var(--onHero); }
 .to-refused { stroke: var(--bad); stroke-width: 1.2; stroke-dasharray: 2 3; }
 .to-delete { stroke: var(--bad); stroke-width: 2.2; stroke-dasharray: 6 4; } .tip.to-delete { fill: var(--bad); }
-.empty { fill: var(--badSoft); stroke: var(--bad); stroke-width: 1.5; } .on-empty { fill: var(--bad); font-size: 13px; font-weight: 700; }
-.held { fill: var(--heldSoft); stroke: var(--held); stroke-dasharray: 3 3; } .on-held { fill: var(--soft); font-weight: 500; }
+.empty { fill: var(--badSoft); stroke: var(--bad); stroke-width: 1.5; } .on-empty { fill: var(--bad); font-weight: 700; }
+.held { fill: url(#stripes); }
+.stripe { fill: var(--paper); fill-opacity: 0.5; } .tear { fill: var(--paper); }
 .down { fill: none; stroke: var(--bad); stroke-dasharray: 2 3; } .on-down { fill: var(--bad); }
 .dot { stroke: var(--paper); stroke-width: 1; } .dot.good, .number.good circle { fill: var(--good); } .dot.bad, .number.bad circle { fill: var(--bad); } .dot.note, .number.note circle { fill: var(--ink); } .number.plan circle { fill: var(--hero); }
 .number circle { stroke: var(--paper); stroke-width: 1.5; } .number text { text-anchor: middle; font-size: 11.5px; font-weight: 700; fill: var(--paper); }
 ${classes.join('\n')}
-</style>`
+</style>
+<defs><pattern id="stripes" width="8" height="8" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="3.5" height="8" class="stripe"/></pattern></defs>`
 }
 
 export function escapeText(text: string): string {

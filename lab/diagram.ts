@@ -77,15 +77,18 @@ export function drawDiagram(diagram: Diagram): string {
   const x = scaleOf(diagram)
   const shade = shadesOf(diagram)
   const bottom = rows.bottom
+  const gap = diagram.cut === undefined ? null : x(diagram.cut.from) + cutWidth / 2
   const told = diagram.marks.filter(({ text }) => text !== undefined).sort((a, b) => a.at - b.at)
   const notes = legend(told, bottom + 44)
   const height = Math.ceil(notes.bottom + 22)
   const parts = [
     `<rect class="paper" width="${width}" height="${height}" rx="10"/>`,
     `<text class="title" x="24" y="38">${escapeText(diagram.title)}</text>`,
+    key(diagram),
     axis(diagram, x, bottom),
     ...diagram.lanes.map((lane) => drawLane(lane, rows.of(lane.id))),
-    ...diagram.spans.map((span) => drawSpan(span, rows.of(span.lane), x, shade)),
+    ...inLayers(diagram.spans).map((span) => drawSpan(span, rows.of(span.lane), x, shade)),
+    ...diagram.spans.map((span) => drawSpanText(span, rows.of(span.lane), x, shade, gap)),
     ...diagram.messages.map((message) => drawMessage(message, rows, x, shade)),
     ...diagram.marks
       .filter(({ text }) => text === undefined)
@@ -146,7 +149,7 @@ function scaleOf({ from, to, cut }: Diagram): Scale {
     const time = Math.min(to, Math.max(from, at))
     if (cut === undefined || time <= cut.from) return left + (time - from) * perMs
     const before = left + (cut.from - from) * perMs
-    if (time < cut.to) return before + ((time - cut.from) / skipped) * cutWidth
+    if (time < cut.to) return before + cutWidth / 2
     return before + cutWidth + (time - cut.to) * perMs
   }
 }
@@ -172,6 +175,7 @@ function axis(diagram: Diagram, x: Scale, bottom: number): string {
   const step = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600].find((seconds) => shown / (seconds * 1000) <= 12) ?? 1800
   const parts: string[] = []
   for (let at = Math.ceil(from / (step * 1000)) * step * 1000; at <= (cut?.from ?? to); at += step * 1000) {
+    if (cut !== undefined && x(at) > x(cut.from) - 8) continue
     parts.push(`<path class="grid" d="M${n(x(at))} ${top - 8}V${bottom}"/>`)
     parts.push(`<text class="tick" x="${n(x(at))}" y="${top - 14}">${clockText(at, step < 1)}</text>`)
   }
@@ -197,19 +201,69 @@ function drawLane({ label, note, kind }: Lane, { middle }: Row): string {
   return parts.join('')
 }
 
+/** What held a process up lies over what it was doing. */
+const layer = { plan: 0, down: 1, empty: 1, held: 2 } as const
+const inLayers = (spans: readonly Span[]) => [...spans].sort((a, b) => layer[a.tone] - layer[b.tone])
+
 function drawSpan(span: Span, { lane, middle, height }: Row, x: Scale, shade: Shade): string {
   const [from, to] = [x(span.from), x(span.to)]
   const high = lane.kind === 'band' ? height - 16 : 20
   const wide = Math.max(1.5, to - from)
   const tone = span.tone === 'plan' ? shade(span.plan) : span.tone
   const round = Math.min(3, wide / 2)
-  const parts = [
-    `<rect class="${tone}" x="${n(from)}" y="${n(middle - high / 2)}" width="${n(wide)}" height="${n(high)}" rx="${n(round)}"/>`,
-  ]
-  if (span.text !== undefined && wide >= span.text.length * 7 + 6)
+  const box = `x="${n(from)}" y="${n(middle - high / 2)}" width="${n(wide)}" height="${n(high)}" rx="${n(round)}"`
+  const rect = `<rect class="${tone}" ${box}/>`
+  return rect
+}
+
+function drawSpanText(span: Span, { middle }: Row, x: Scale, shade: Shade, gap: number | null): string {
+  if (span.text === undefined) return ''
+  const [from, to] = [x(span.from), x(span.to)]
+  const tone = span.tone === 'plan' ? shade(span.plan) : span.tone
+  // Text stands before a gap, or between two edges.
+  const end = gap !== null && from < gap && to > gap ? gap - 10 : to
+  if (end - from < span.text.length * 7 + 3) return ''
+  const at = (from + end) / 2
+  return `<text class="in on-${tone}" x="${n(at)}" y="${n(middle + 4.5)}">${escapeText(span.text)}</text>`
+}
+
+/** Which signs occur, and what they stand for; at the upper right. */
+function key({ spans, messages, accent }: Diagram): string {
+  const signs: { readonly sign: string; readonly text: string }[] = []
+  const add = (occurs: boolean, sign: string, text: string) => {
+    if (occurs) signs.push({ sign, text })
+  }
+  const box = (kind: string) => `<rect class="${kind}" x="0" y="-10" width="22" height="12" rx="3"/>`
+  add(accent !== undefined, box('hero'), `plan ${accent}`)
+  add(
+    spans.some(({ tone }) => tone === 'held'),
+    `${box(accent === undefined ? 'p3' : 'hero')}${box('held')}`,
+    'held up',
+  )
+  add(
+    spans.some(({ tone }) => tone === 'down'),
+    box('down'),
+    'down',
+  )
+  add(
+    messages.some(({ tone }) => tone === 'refused'),
+    '<path class="way to-refused" d="M0 -4H12"/><path class="cross" d="M14 -8l8 8m0-8l-8 8"/>',
+    'refused',
+  )
+  add(
+    messages.some(({ tone }) => tone === 'delete'),
+    '<path class="way to-delete" d="M0 -4H22"/>',
+    'deleted',
+  )
+  let at = right
+  const parts: string[] = []
+  for (const { sign, text } of signs.reverse()) {
+    at -= 30 + text.length * 6.6
     parts.push(
-      `<text class="in on-${tone}" x="${n(from + wide / 2)}" y="${n(middle + 4.5)}">${escapeText(span.text)}</text>`,
+      `<g transform="translate(${n(at)} 38)">${sign}<text class="soft" x="28" y="0">${escapeText(text)}</text></g>`,
     )
+    at -= 16
+  }
   return parts.join('')
 }
 
@@ -253,15 +307,16 @@ function numbered(told: readonly Mark[], rows: Rows, x: Scale): readonly string[
   })
 }
 
+/** A tear through all lanes. */
 function drawCut(cut: NonNullable<Diagram['cut']>, x: Scale, bottom: number): string {
   const middle = x(cut.from) + cutWidth / 2
-  const edge = (at: number) => {
-    const points = Array.from({ length: 2 * Math.ceil((bottom - top + 12) / 16) }, (_, i) =>
-      i % 2 === 0 ? 'l4 8' : 'l-4 8',
-    )
-    return `M${n(at)} ${top - 8}${points.join('')}`
-  }
-  return `<path class="gap" d="${edge(middle - 5)}"/><path class="gap" d="${edge(middle + 5)}"/><text class="tick" x="${n(middle)}" y="${top - 14}">${escapeText(cut.text)}</text>`
+  const count = 2 * Math.ceil((bottom - top + 16) / 16)
+  const down = Array.from({ length: count }, (_, i) => (i % 2 === 0 ? 'l4 8' : 'l-4 8')).join('')
+  const up = Array.from({ length: count }, (_, i) => (i % 2 === 0 ? 'l4 -8' : 'l-4 -8')).join('')
+  const start = `${n(middle - 6)} ${top - 8}`
+  const tear = `<path class="tear" d="M${start}${down}h8${up}z"/>`
+  const edges = `<path class="gap" d="M${start}${down}"/><path class="gap" d="M${n(middle + 2)} ${top - 8}${down}"/>`
+  return `${tear}${edges}<text class="tick" x="${n(middle)}" y="${top - 14}">${escapeText(cut.text)}</text>`
 }
 
 /** What the numbers mean, in two columns where there are many. */
@@ -274,13 +329,21 @@ function legend(told: readonly Mark[], from: number): { readonly parts: readonly
     number: index + 1,
     lines: wrap(`${clockText(mark.at, true)}  ${mark.text ?? ''}`, Math.floor((columnWidth - 52) / 6.75)),
   }))
-  const total = items.reduce((sum, { lines }) => sum + lines.length * 18 + 10, 0)
+  const high = (list: typeof items) => list.reduce((sum, { lines }) => sum + lines.length * 18 + 10, 0)
+  let split = items.length
+  if (columns === 2)
+    for (let i = items.length - 1; i > 0; i--)
+      if (
+        Math.max(high(items.slice(0, i)), high(items.slice(i))) <=
+        Math.max(high(items.slice(0, split)), high(items.slice(split)))
+      )
+        split = i
   const parts: string[] = []
   let column = 0
   let y = from
   let bottom = from
-  for (const { mark, number, lines } of items) {
-    if (column === 0 && columns === 2 && y - from >= total / 2) {
+  for (const [index, { mark, number, lines }] of items.entries()) {
+    if (index === split) {
       column = 1
       y = from
     }

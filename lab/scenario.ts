@@ -9,6 +9,8 @@ export interface ScenarioOptions {
   readonly protocol: string
   /** Called with each line of the transcript, in order. */
   readonly tell: (line: string) => void
+  /** Of the simulator; a scenario has one of its own. */
+  readonly seed?: number
 }
 
 export interface Told {
@@ -20,6 +22,8 @@ export interface Told {
   readonly hash: string
   /** A space-time diagram, where there is one. */
   readonly svg?: string
+  /** What was counted, for `--json`. */
+  readonly facts?: object
 }
 
 export interface Scenario {

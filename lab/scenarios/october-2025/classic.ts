@@ -18,7 +18,7 @@ import { Network } from '../../sim/network.ts'
 import { simulatedWorld } from '../../sim/world.ts'
 import { Chronicle } from '../chronicle.ts'
 import { customers } from './customers.ts'
-import { answerLane, customerLane, type EnactorFacts, type Night, planList, type TellOptions } from './night.ts'
+import { answerLane, customerLane, type EnactorFacts, isNear, type Night, planList, type TellOptions } from './night.ts'
 import {
   balancers,
   enactors,
@@ -151,7 +151,7 @@ class Narrator {
         break
       case 'classic.began':
         this.#started.set(by, this.#now())
-        if (this.#now() < tellUntilMs) chronicle.begin('run', { lane: by, tone: 'plan', plan, text: String(plan) })
+        if (isNear(this.#now())) chronicle.begin('run', { lane: by, tone: 'plan', plan, text: String(plan) })
         if (by === starved && plan === 3)
           chronicle.point(
             by,
@@ -207,7 +207,7 @@ class Narrator {
   hold(what: 'held' | 'let go', step: string): void {
     if (what === 'held') {
       this.#holds += 1
-      this.#chronicle.begin('held', { lane: starved, tone: 'held', text: 'held up' })
+      this.#chronicle.begin('held', { lane: starved, tone: 'held' })
       if (this.#holds === 1) this.#chronicle.say(starved, `is held up on its way to the records of ${hero}`)
     } else {
       this.#chronicle.end('held', starved)
@@ -218,7 +218,9 @@ class Narrator {
   batch(by: string, items: readonly Item[], result: { readonly kind: string }): void {
     const touches = items.some(({ name }) => name === rootOf(hero))
     if (touches && this.#now() > tellUntilMs) this.#count(by, result.kind === 'done')
-    if (touches && result.kind !== 'done') this.#chronicle.message(by, answerLane, 'refused')
+    // That the others lose the lock to each other now and then is as it should be.
+    if (touches && result.kind !== 'done' && (by === starved || this.#emptySince !== null))
+      this.#chronicle.message(by, answerLane, 'refused')
     if (result.kind !== 'done') return
     const root = items.find(({ action, name }) => action === 'CREATE' && name === rootOf(hero))
     if (root !== undefined) this.#flipped(by, planOfTree(targetOf(root.value)))

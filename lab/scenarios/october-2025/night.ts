@@ -2,7 +2,7 @@
 import { type Diagram, drawDiagram, type Lane } from '../../diagram.ts'
 import type { Chronicle } from '../chronicle.ts'
 import type { Answer, Customers } from './customers.ts'
-import { endMs, hero, lastOfStorm, starved, zone } from './schedule.ts'
+import { endMs, hero, lastOfStorm, starved, tellUntilMs, zone } from './schedule.ts'
 
 export interface EnactorFacts {
   readonly id: string
@@ -37,16 +37,19 @@ export const name = `${hero}.${zone}`
 export const answerLane = 'answer'
 export const customerLane = 'customers'
 /** Late enough for all that happened; from here to the end nothing changes. */
-const shownMs = 40_000
+const shownMs = 42_000
+
+/** Near enough to what the diagram shows, at its beginning and at its end. */
+export const isNear = (at: number): boolean => at < tellUntilMs || at > endMs - 120_000
 
 export function diagramOf(night: Night, chronicle: Chronicle, description: string): string {
   const lanes: readonly Lane[] = [
     { id: 'planner', label: 'planner', kind: 'process' },
-    { id: 'enactor-1', label: 'enactor 1', kind: 'process' },
-    { id: starved, label: 'enactor 2', note: 'held up', kind: 'process' },
-    { id: 'enactor-3', label: 'enactor 3', kind: 'process' },
+    { id: 'enactor-1', label: 'enactor-1', kind: 'process' },
+    { id: starved, label: 'enactor-2', note: 'held up', kind: 'process' },
+    { id: 'enactor-3', label: 'enactor-3', kind: 'process' },
     { id: answerLane, label: 'the answer', note: 'plan published', kind: 'band' },
-    { id: customerLane, label: 'customers', note: 'ask every second', kind: 'ticks' },
+    { id: customerLane, label: 'customers', note: 'once a second', kind: 'ticks' },
   ]
   const isShown = (at: number) => at <= shownMs || at >= endMs - 1_500
   const diagram: Diagram = {
@@ -58,7 +61,7 @@ export function diagramOf(night: Night, chronicle: Chronicle, description: strin
     cut: { from: shownMs, to: endMs - 1_500, text: 'an hour later' },
     lanes,
     spans: chronicle.spans.filter(({ from, to }) => isShown(from) || isShown(to)),
-    messages: chronicle.messages.filter(({ at }) => at <= shownMs),
+    messages: chronicle.messages.filter(({ arrives }) => isShown(arrives)),
     marks: chronicle.marks.filter(({ at }) => isShown(at)),
     accent: 3,
   }
