@@ -9,7 +9,7 @@ import { type Answer, answerText, parseAnswerText } from '../model/answer.ts'
 import { type Generation, genesis } from '../model/generation.ts'
 import type { Name } from '../model/name.ts'
 import { inForce, type Override } from '../model/override.ts'
-import { lineOf, type PlanText, parseEntryLine, shardLines, shardOf } from '../model/plan.ts'
+import { entryLine, lineOf, type PlanText, parseEntryLine, shardLines, shardOf } from '../model/plan.ts'
 import type { Endpoint } from '../model/policy.ts'
 import type { EpochMs } from '../world/world.ts'
 import { type CapacityChange, checkCapacity, expectedAnswer } from './check-capacity.ts'
@@ -123,10 +123,11 @@ function wrongLine(text: string, index: number, shardCount: number, since: Gener
 function checkEntries(input: CheckInput, overrides: readonly Override[], report: Report): void {
   const { previous, next, compiled } = input
   const names = namedBy(overrides)
-  const rollback = repeatedPlan(input, names.rollback)
-  const rolledBackTo = rollback === null ? undefined : names.rollback
-  if (next.head.rolledBackTo !== rolledBackTo)
-    report('override', 'plan', `rolled back to ${rolledBackTo ?? 'nothing'}`, `${next.head.rolledBackTo ?? 'nothing'}`)
+  // An instruction that was refused is no violation; a rollback that nobody ordered is one.
+  const { rolledBackTo } = next.head
+  const rollback = rolledBackTo === names.rollback ? repeatedPlan(input, rolledBackTo) : null
+  if (rolledBackTo !== undefined && rollback === null)
+    report('override', 'plan', `a rollback to ${rolledBackTo} in force, and that plan at hand`, 'none')
   const pinnedText = [...names.pinned].sort().join(' ')
   if ((next.head.pinned ?? []).join(' ') !== pinnedText)
     report('override', 'plan', `pinned ${pinnedText || 'nothing'}`, (next.head.pinned ?? []).join(' ') || 'nothing')
@@ -142,11 +143,12 @@ function checkEntries(input: CheckInput, overrides: readonly Override[], report:
     const endpoint = compiled.policy.endpoints.get(name)
     checkSince(difference, input, report)
     if (after === null) continue
-    const answer = parseAnswerText(answerOf(after))
-    if (parseEntryLine(after) === undefined || answer === undefined) {
-      report('S2', name, 'an entry with an answer', after)
+    const entry = parseEntryLine(after)
+    if (entry === undefined || entryLine(entry) !== after) {
+      report('S2', name, 'an entry with an answer, in the one way to write it', after)
       continue
     }
+    const { answer } = entry
     const live = answer.kind !== 'retired'
     const lived = before !== null && !isRetiredLine(before)
     if (lived && !live) {

@@ -209,6 +209,49 @@ describe('instructions', () => {
     expect(driver.line('static')).toBe('static.example.test. 4 1 5 addresses 198.51.100.2*100')
   })
 
+  test('rollback leaves retirements for later, and keeps an alias whose old end has been retired', () => {
+    const driver = started()
+    const first = driver.previous ?? (undefined as never)
+    const other = policy([web], [pooled('db', 'web'), alias('www', 'db')])
+    const seen = (now: number) => ({ now, policy: other, observations: [observation('web', up, now)] })
+    const rollback = override({ kind: 'rollback', to: 1 as Generation })
+    const retire = override({ kind: 'retire', name: name('static') })
+    driver.step(seen(2_000))
+    driver.step(seen(3_000))
+    driver.step({ ...seen(4_000), overrides: [rollback, retire], rollback: first })
+    expect(driver.violations).toEqual([])
+    expect([driver.answer('static'), driver.used]).toEqual(['5 addresses 198.51.100.1*100', []])
+    const moved = policy([web], [fixed('www', '198.51.100.7'), fixed('static', '198.51.100.1')])
+    const later = (now: number) => ({ now, policy: moved, observations: [observation('web', up, now)] })
+    driver.step(later(5_000))
+    driver.step(later(6_000))
+    driver.step({ ...later(7_000), overrides: [override({ kind: 'retire', name: name('db') })] })
+    expect(driver.answer('db')).toBe('0 retired')
+    driver.step({ ...later(8_000), overrides: [rollback], rollback: first })
+    expect(driver.violations).toEqual([])
+    expect(driver.previous?.head.rolledBackTo).toBe(1)
+    expect([driver.answer('db'), driver.answer('www')]).toEqual(['0 retired', '5 addresses 198.51.100.7*100'])
+  })
+
+  test('pin does not keep a name retired that the policy has again', () => {
+    const driver = started()
+    const without = policy([web], [pooled('db', 'web'), alias('www', 'db')])
+    const seen = (now: number, source = without) => ({
+      now,
+      policy: source,
+      observations: [observation('web', up, now)],
+    })
+    driver.step(seen(2_000))
+    driver.step({ ...seen(3_000), overrides: [override({ kind: 'retire', name: name('static') })] })
+    expect(driver.answer('static')).toBe('0 retired')
+    const pinned = { overrides: [override({ kind: 'pin', name: name('static') })] }
+    driver.step({ ...seen(4_000), ...pinned })
+    driver.step({ ...seen(5_000, source), ...pinned })
+    driver.step({ ...seen(6_000, source), ...pinned })
+    expect(driver.violations).toEqual([])
+    expect(driver.answer('static')).toBe('5 addresses 198.51.100.1*100')
+  })
+
   test('rollback passes the capacity check, unless it may break S5', () => {
     const driver = started()
     const seen = (now: number) => ({ now, observations: [observation('web', up, now)] })

@@ -165,6 +165,47 @@ describe('a planner', () => {
     expect(await answer(store, 'static', forward)).toMatchObject({ addresses: [{ address: '198.51.100.2' }] })
   })
 
+  test('does without a rollback that the check refuses, and says so', async () => {
+    const store = memoryStore()
+    await see(store, isUp)
+    const sudden = policy([{ ...web, rampMs: 0 }], [pooled('db', 'web')], { coalesceMs: 20 })
+    const { events } = start(store, () => reading(sudden))
+    const drain = override({ kind: 'drain', pool: 'web', target: 't0' })
+    await until(store, () => true)
+    await instruct(store, drain)
+    const drained = await until(store, ({ pools }) => pools.web?.targets.t0?.kind === 'drained')
+    await store.commit([], [{ kind: 'delete', key: keys.override.key(drain.action) }])
+    await until(store, ({ pools }) => pools.web?.targets.t0?.kind === 'serving')
+    await see(store, { ...isUp, t1: 'fff' })
+    const before = await until(store, ({ pools }) => pools.web?.targets.t1?.kind === 'removed')
+    const rollback = override({ kind: 'rollback', to: drained.generation })
+    await instruct(store, rollback)
+    await see(store, isUp)
+    const next = await until(
+      store,
+      ({ generation, reasons }) =>
+        generation > before.generation && reasons.some(({ subject }) => subject === 'rollback'),
+    )
+    expect(next.rolledBackTo).toBeUndefined()
+    expect(next.reasons).toContainEqual(
+      expect.objectContaining({ text: expect.stringMatching(/^refused: S5 .*break S5/) }),
+    )
+    expect(events).toContainEqual(expect.objectContaining({ event: 'plan.check-failed', rule: 'S5' }))
+    await instruct(store, { ...rollback, breaks: ['S5'] })
+    await until(store, ({ rolledBackTo }) => rolledBackTo === drained.generation)
+  })
+
+  test('reads everything again when the watch could not tell it all', async () => {
+    const store = memoryStore({ keepChanges: 3 })
+    await see(store, isUp)
+    start(store, () => reading(source))
+    const first = await until(store, () => true)
+    const filler = Array.from({ length: 9 }, (_, i) => ({ kind: 'put' as const, key: `claim/${i}`, value: utf8('{}') }))
+    await store.commit([], [{ kind: 'delete', key: keys.head.key() }, ...filler])
+    await store.commit([], filler)
+    expect((await until(store, ({ generation }) => generation > first.generation)).generation).toBe(2)
+  })
+
   test.each([
     ['a shard is deleted', (head: PlanHead) => keys.shard.key(head.shards[0] as never), undefined],
     ['a shard is damaged', (head: PlanHead) => keys.shard.key(head.shards[0] as never), utf8('rubbish')],

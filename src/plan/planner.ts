@@ -60,6 +60,15 @@ function backoff({ random }: World, failures: number): number {
   return Math.round(most / 2 + random.below(Math.ceil(most / 2) + 1))
 }
 
+/** An instruction found impossible is tried again after this long, if nothing else changes. */
+const refusedMs = 10_000
+
+interface Refusals {
+  readonly at: string
+  readonly until: Instant
+  readonly subjects: ReadonlyMap<string, string>
+}
+
 interface Wait {
   readonly nextAt: EpochMs | null
   readonly failed: boolean
@@ -84,8 +93,8 @@ class Planner {
   #since = 0 as EpochMs
   #policyProblem: string | undefined
   #noticed: EpochMs | null = null
-  /** Instructions found impossible, and what was newest when they were. */
-  #refused: { readonly at: string; readonly subjects: ReadonlyMap<string, string> } = { at: '', subjects: new Map() }
+  /** Instructions found impossible, what was newest when they were, and until when that is believed. */
+  #refused: Refusals = { at: '', until: 0 as Instant, subjects: new Map() }
   #rollback: PlanText | null = null
   #note = 'starting'
   #held = ''
@@ -208,7 +217,7 @@ class Planner {
       compiled,
       observations: this.#inputs.observations(),
       overrides,
-      refused: this.#refused.at === this.#newestKey(base) ? this.#refused.subjects : new Map<string, string>(),
+      refused: this.#refusedNow(base),
       previous: base.head === null ? null : { head: base.head },
       above: Math.max(base.above, ahead ?? genesis) as Generation,
       rebase: base.damage ?? (ahead === null ? null : `a marker of generation ${ahead} was found published`),
@@ -278,11 +287,16 @@ class Planner {
     return failed
   }
 
-  /** An instruction that cannot be carried out now is looked at again when plans, policy or instructions change. */
-  #refuse(base: Base, subjects: ReadonlyMap<string, string>): void {
-    const at = this.#newestKey(base)
-    const known = this.#refused.at === at ? this.#refused.subjects : []
-    this.#refused = { at, subjects: new Map([...known, ...subjects]) }
+  /** Looked at again when plans, policy or instructions change, and after a while: a window may be over. */
+  #refuse(base: Base, found: ReadonlyMap<string, string>): void {
+    const subjects = new Map([...this.#refusedNow(base), ...found])
+    const until = (this.#world.clock.now() + refusedMs) as Instant
+    this.#refused = { at: this.#newestKey(base), until, subjects }
+  }
+
+  #refusedNow(base: Base): ReadonlyMap<string, string> {
+    const { at, until, subjects } = this.#refused
+    return at === this.#newestKey(base) && this.#world.clock.now() < until ? subjects : new Map()
   }
 
   #newestKey(base: Base): string {
