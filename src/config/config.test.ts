@@ -520,6 +520,18 @@ describe('what is wrong is said with its place, and what to do', () => {
     ).toBe(true)
   })
 
+  test('a bad target does not hide what else is wrong with its pool, nor a bad name its unknown pool', () => {
+    const found = said(
+      `${changed('      east: { site: east, addresses: 127.0.0.11 }', '      east: { site: east, addresses: 127.0.0.11, capacity: 0 }').replace('  web:\n', '  web:\n    interval: 1s\n    timeout: 2s\n')}  db.example.net: { pool: wbe }\n`,
+    )
+    expect(found.map((line) => line.replace(/^holdfast.yaml:[0-9]+:[0-9]+: /, '').split(',')[0])).toEqual([
+      'pools.web.timeout: expected less than the interval of 1000ms',
+      'pools.web.targets.east.capacity: expected a capacity above 0',
+      'endpoints.db.example.net: expected a name in one of the zones: example.test',
+      'endpoints.db.example.net.pool: expected a pool of this file',
+    ])
+  })
+
   test('everything at once, in the order of the file', () => {
     const all = said(`owner: quick start
 keys: { holdfast: { secret: { env: HOLDFAST_ABSENT } } }

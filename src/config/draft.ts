@@ -12,7 +12,7 @@ import type { Check, Endpoint, EndpointSource, Pool, Target } from '../model/pol
 import type { Address } from '../world/world.ts'
 import { type Finding, type Path, type Place, quoted } from './problems.ts'
 import type { EndpointShape, FileShape, PoolShape, ZoneShape } from './schema.ts'
-import type { Broken } from './shape.ts'
+import type { Broken, Section } from './shape.ts'
 import { durationMs, readAddress } from './units.ts'
 
 export interface DraftZone {
@@ -28,10 +28,18 @@ export interface DraftZone {
 export interface DraftPool {
   readonly pool: Pool
   readonly path: Path
+  /** False if targets were left out, so that nothing is said about their number or sum. */
+  readonly isWhole: boolean
 }
 
 export interface DraftEndpoint {
   readonly endpoint: Endpoint
+  readonly where: Path | Place
+}
+
+/** What an endpoint that is left out names all the same. */
+export interface Stray {
+  readonly pool: string
   readonly where: Path | Place
 }
 
@@ -43,6 +51,7 @@ export interface Draft {
   readonly keys: ReadonlyMap<Name, Path>
   readonly pools: ReadonlyMap<string, DraftPool>
   readonly endpoints: ReadonlyMap<Name, DraftEndpoint>
+  readonly strays: readonly Stray[]
   /** Null where there is no built-in server; `listen` may then be reported and empty. */
   readonly server: { readonly listen: readonly Address[]; readonly http: Address | null } | null
   readonly http: Address | null
@@ -69,11 +78,12 @@ export function draftOf(
 class DraftMaker {
   readonly findings: Finding[] = []
   readonly #shape: FileShape
-  readonly #broken: Record<keyof Broken, Set<string> | 'all'>
+  readonly #broken: Record<Section, Set<string> | 'all'> & Pick<Broken, 'targets'>
   readonly #zones = new Map<Name, DraftZone>()
   /** Those of `#zones`, and of entries that are not whole. */
   readonly #zoneNames = new Set<Name>()
   readonly #poolSources = new Map<string, EndpointSource>()
+  readonly #strays: Stray[] = []
 
   constructor(shape: FileShape, broken: Broken) {
     this.#shape = shape
@@ -82,6 +92,7 @@ class DraftMaker {
       zones: copied(broken.zones),
       pools: copied(broken.pools),
       endpoints: copied(broken.endpoints),
+      targets: broken.targets,
     }
   }
 
@@ -94,7 +105,10 @@ class DraftMaker {
       const path: Path = ['pools', id]
       const pool = this.#readPool(id, shape, path)
       if (pool === undefined) this.#leaveOut('pools', id)
-      else pools.set(id, { pool, path })
+      else {
+        const isWhole = pool.targets.length === Object.keys(shape.targets).length && !this.#broken.targets.has(id)
+        pools.set(id, { pool, path, isWhole })
+      }
     }
     const endpoints = new Map<Name, DraftEndpoint>()
     for (const [name, shape] of Object.entries(this.#shape.endpoints))
@@ -116,6 +130,7 @@ class DraftMaker {
       },
       http: http === null ? null : (this.#address(http, ['http']) ?? null),
       broken: this.#broken,
+      strays: this.#strays,
     }
   }
 
@@ -123,7 +138,7 @@ class DraftMaker {
     this.findings.push({ where, key, severity: 'error', expected, found, todo })
   }
 
-  #leaveOut(section: keyof Broken, name: string): void {
+  #leaveOut(section: Section, name: string): void {
     const names = this.#broken[section]
     if (names !== 'all') names.add(name)
   }
@@ -263,12 +278,13 @@ class DraftMaker {
       }
       if (isNonEmpty(addresses)) targets.push({ id: targetId, site: target.site, addresses, capacity: target.capacity })
     }
-    if (entries.length === 0) this.#report(at('targets'), 'at least one target', 'none', 'add a target')
+    if (entries.length === 0 && !this.#broken.targets.has(id))
+      this.#report(at('targets'), 'at least one target', 'none', 'add a target')
     if (entries.length > 1_000)
       this.#report(at('targets'), 'at most 1000 targets', String(entries.length), 'split the pool')
     if (interval === undefined || timeout === undefined || ramp === undefined || windowMs === undefined)
       return undefined
-    if (check === undefined || !isNonEmpty(targets) || targets.length < entries.length) return undefined
+    if (check === undefined || !isNonEmpty(targets)) return undefined
     const { fall, rise } = shape
     return {
       id,
@@ -319,6 +335,7 @@ class DraftMaker {
     const zone = zoneOf(name, this.#zoneNames)
     if (zone === undefined) {
       this.#leaveOut('endpoints', name)
+      if (from?.kind === 'pool') this.#strays.push({ pool: from.pool, where })
       const zones = [...this.#zoneNames].slice(0, 5).map(display).join(', ')
       if (this.#broken.zones !== 'all')
         this.#report(

@@ -47,6 +47,7 @@ const has = (names: ReadonlySet<string> | 'all', name: string): boolean =>
   names === 'all' || names.has(name) || names.has(name.replace(/\.$/, ''))
 
 function* endpointFindings(draft: Draft): Generator<Finding> {
+  for (const { pool, where } of draft.strays) if (isUnknownPool(draft, pool)) yield unknownPool(draft, where, pool)
   for (const entry of draft.endpoints.values()) {
     const { endpoint, where } = entry
     const { name, zone, from, ttl } = endpoint
@@ -71,12 +72,7 @@ function* endpointFindings(draft: Draft): Generator<Finding> {
         ])
       yield* aliasFindings(draft, entry, from.of)
     } else if (from.kind === 'pool') {
-      if (!draft.pools.has(from.pool) && !has(draft.broken.pools, from.pool))
-        yield error(below(where, 'pool'), [
-          `a pool of this file`,
-          quoted(from.pool),
-          meant(from.pool, draft.pools.keys(), 'add the pool, or correct the name'),
-        ])
+      if (isUnknownPool(draft, from.pool)) yield unknownPool(draft, where, from.pool)
       else if (ttl > 300)
         yield warning(below(where, 'ttl'), [
           'a TTL of at most 300 seconds where health decides',
@@ -86,6 +82,15 @@ function* endpointFindings(draft: Draft): Generator<Finding> {
     }
   }
 }
+
+const isUnknownPool = (draft: Draft, pool: string): boolean => !draft.pools.has(pool) && !has(draft.broken.pools, pool)
+
+const unknownPool = (draft: Draft, where: Path | Place, pool: string): Finding =>
+  error(below(where, 'pool'), [
+    'a pool of this file',
+    quoted(pool),
+    meant(pool, draft.pools.keys(), 'add the pool, or correct the name'),
+  ])
 
 function* aliasFindings(draft: Draft, { where }: DraftEndpoint, of: Name): Generator<Finding> {
   if (draft.endpoints.has(of) || has(draft.broken.endpoints, of) || draft.broken.zones === 'all') return
@@ -148,7 +153,7 @@ function* circleFindings(draft: Draft): Generator<Finding> {
   }
 }
 
-function* poolFindings({ pool, path }: DraftPool): Generator<Finding> {
+function* poolFindings({ pool, path, isWhole }: DraftPool): Generator<Finding> {
   const { limits, targets } = pool
   if (pool.timeoutMs >= pool.intervalMs)
     yield error(
@@ -184,7 +189,7 @@ function* poolFindings({ pool, path }: DraftPool): Generator<Finding> {
       owners.set(address, target.id)
     }
   }
-  if (pool.check.kind === 'none') return
+  if (pool.check.kind === 'none' || !isWhole) return
   const total = targets.reduce((sum, target) => sum + target.capacity, 0)
   const smallest = Math.min(...targets.map(({ capacity }) => capacity))
   const rest = (total - smallest) / total

@@ -14,27 +14,37 @@ export interface Shaped {
   readonly broken: Broken
 }
 
-type Section = 'keys' | 'zones' | 'pools' | 'endpoints'
+export type Section = 'keys' | 'zones' | 'pools' | 'endpoints'
 
 /** Names of entries that were left out, by section; `all` if the whole section was. */
-export type Broken = Readonly<Record<Section, ReadonlySet<string> | 'all'>>
+export type Broken = Readonly<Record<Section, ReadonlySet<string> | 'all'>> & {
+  /** Pools of which only targets were left out. */
+  readonly targets: ReadonlySet<string>
+}
 
 const sections: readonly Section[] = ['keys', 'zones', 'pools', 'endpoints']
 
 export function shapeOf(value: unknown): Shaped {
   const parsed = fileSchema.safeParse(value)
-  const broken = { keys: new Set(), zones: new Set(), pools: new Set(), endpoints: new Set() } as Record<
-    Section,
-    Set<string> | 'all'
-  >
-  if (parsed.success) return { shape: parsed.data, findings: [], broken: broken as Broken }
+  const broken: Record<Section, Set<string> | 'all'> & { readonly targets: Set<string> } = {
+    keys: new Set(),
+    zones: new Set(),
+    pools: new Set(),
+    endpoints: new Set(),
+    targets: new Set(),
+  }
+  if (parsed.success) return { shape: parsed.data, findings: [], broken }
   const findings = parsed.error.issues.flatMap((issue) => findingsOf(issue, [], value))
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return { shape: undefined, findings, broken: broken as Broken }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return { shape: undefined, findings, broken }
 
   const rest: Record<string, unknown> = Object.assign(Object.create(null), value)
   for (const { where } of findings) {
-    const [top, entry] = where as Path
+    const [top, entry, part, target] = where as Path
+    // A pool with one bad target is still worth looking at.
+    if (top === 'pools' && part === 'targets' && target !== undefined && forgetTarget(rest, entry, target)) {
+      broken.targets.add(String(entry))
+      continue
+    }
     const section = sections.find((name) => name === top)
     if (section !== undefined && typeof entry === 'string') {
       const known = broken[section]
@@ -56,8 +66,22 @@ export function shapeOf(value: unknown): Shaped {
     broken.zones = 'all'
   }
   const again = fileSchema.safeParse(rest)
-  return { shape: again.success ? again.data : undefined, findings, broken: broken as Broken }
+  return { shape: again.success ? again.data : undefined, findings, broken }
 }
+
+/** Leaves one target out, in a copy; false where there is no such place. */
+function forgetTarget(root: Record<string, unknown>, pool: Path[number] | undefined, target: Path[number]): boolean {
+  const { pools } = root
+  if (!isRecord(pools)) return false
+  const found = pools[String(pool)]
+  if (!isRecord(found) || !isRecord(found.targets)) return false
+  const { [String(target)]: _, ...targets } = found.targets
+  root.pools = { ...pools, [String(pool)]: { ...found, targets } }
+  return true
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 type Issue = z.core.$ZodIssue
 
