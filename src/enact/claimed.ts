@@ -18,14 +18,17 @@ export class ClaimedPlan {
   readonly #world: World
   readonly #store: Store
   readonly #complain: (reason: string) => void
+  readonly #otherHistory: () => void
   #newest: Head | undefined
   #claimed: Generation | undefined
   #vanished: Generation = genesis
 
-  constructor(world: World, store: Store, complain: (reason: string) => void) {
+  /** `otherHistory` is called when the store has lost its history, and numbers begin again. */
+  constructor(world: World, store: Store, complain: (reason: string) => void, otherHistory: () => void) {
     this.#world = world
     this.#store = store
     this.#complain = complain
+    this.#otherHistory = otherHistory
   }
 
   /** What this enactor claimed before it was restarted. @throws StoreOutage */
@@ -47,6 +50,7 @@ export class ClaimedPlan {
         return
       }
       const { head } = reading
+      if (this.#newest !== undefined && isOtherHistory(this.#newest, head)) this.#otherHistory()
       this.#newest = head
       if (this.view !== undefined && isSameHead(this.view.head, head)) return
       if (!(await this.#claim(head.generation))) return
@@ -103,5 +107,8 @@ export class ClaimedPlan {
     }
   }
 }
+
+const isOtherHistory = (before: Head, now: Head): boolean =>
+  now.generation < before.generation || (now.generation === before.generation && now.digest !== before.digest)
 
 const isSameHead = (a: Head, b: Head): boolean => a.generation === b.generation && a.digest === b.digest

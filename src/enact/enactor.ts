@@ -20,7 +20,7 @@ import type { Target } from './batch.ts'
 import { ClaimedPlan } from './claimed.ts'
 import { trace } from './events.ts'
 import { type Evidence, evidenceIn } from './evidence.ts'
-import { type Counts, isOursBy, type ZoneMemory, zoneMemory } from './memory.ts'
+import { type Counts, forgetSeen, isOursBy, type ZoneMemory, zoneMemory } from './memory.ts'
 import { livePass, type PassPorts, type PassReport } from './pass.ts'
 import { progressMinMs, Reports, type Self } from './reports.ts'
 import { retireAll } from './retire.ts'
@@ -118,7 +118,12 @@ class Enactor {
     this.#store = ports.store
     this.#evidence = evidenceIn(ports.store)
     this.#reports = new Reports(world, ports.store)
-    this.#claimed = new ClaimedPlan(world, ports.store, (reason) => this.#reports.complain(reason))
+    this.#claimed = new ClaimedPlan(
+      world,
+      ports.store,
+      (reason) => this.#reports.complain(reason),
+      () => this.#forgetHistory(),
+    )
     this.#retirements = this.#idle(zoneMemory())
   }
 
@@ -177,6 +182,12 @@ class Enactor {
     if (this.#reports.progress !== undefined) return
     await this.#claimed.recall()
     for (const { name, why } of (await this.#reports.recall(this.#counts)).blocked) this.#unplaced.set(name, why)
+  }
+
+  #forgetHistory(): void {
+    for (const { memory } of [...this.#zones.values(), this.#retirements]) forgetSeen(memory)
+    this.#evidence.forget()
+    this.#reports.forget()
   }
 
   async #readPolicy(): Promise<void> {

@@ -9,6 +9,8 @@ export interface Evidence {
   /** @throws StoreOutage */
   read(): Promise<void>
   isOurs(entry: PlanEntry): boolean
+  /** What was said about plans of a history that the store has lost says nothing about plans of the same numbers now. */
+  forget(): void
 }
 
 interface Statement {
@@ -22,6 +24,8 @@ export function evidenceIn(store: Store): Evidence {
   return {
     async read() {
       const range = await store.range(keys.progress.prefix, { limit: 1_000 })
+      const present = new Set(range.entries.map(({ key }) => key))
+      for (const key of statements.keys()) if (!present.has(key)) statements.delete(key)
       for (const { key, value, revision } of range.entries) {
         if (statements.get(key)?.revision === revision) continue
         const progress = keys.progress.decode(value)
@@ -34,5 +38,6 @@ export function evidenceIn(store: Store): Evidence {
       for (const { enacted, blocked } of statements.values()) if (enacted >= born && !blocked.has(name)) return true
       return false
     },
+    forget: () => statements.clear(),
   }
 }

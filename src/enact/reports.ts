@@ -43,6 +43,11 @@ export class Reports {
     return this.progress
   }
 
+  /** After the store has lost its history: what was enacted of that says nothing about plans of the same numbers now. */
+  forget(): void {
+    if (this.progress !== undefined) this.progress = { ...this.progress, enacted: genesis }
+  }
+
   async sayProgress(
     memories: readonly ZoneMemory[],
     unreachable: readonly Blocked[],

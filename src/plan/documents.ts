@@ -1,7 +1,7 @@
 /** Documents that other programs wrote and that the planner rests on: believed only if they are well-formed. */
 
 import { isProblem } from '../base/problem.ts'
-import { type Generation, toGeneration } from '../model/generation.ts'
+import { type Generation, genesis, toGeneration } from '../model/generation.ts'
 import { keys } from '../model/keys.ts'
 import { parseName } from '../model/name.ts'
 import type { Observation, TargetSeen } from '../model/observation.ts'
@@ -68,11 +68,13 @@ function isSeen(value: unknown): value is TargetSeen {
 }
 
 /** What of an enactor's progress bears on planning. */
-export function readAhead(value: Uint8Array): Pick<EnactorProgress, 'working' | 'ahead'> | undefined {
+export type Ahead = Pick<EnactorProgress, 'working' | 'enacted' | 'ahead'>
+
+export function readAhead(value: Uint8Array): Ahead | undefined {
   const found = keys.progress.decode(value) as Loose<EnactorProgress> | undefined
   const working = generationIn(found?.working)
   if (working === undefined) return undefined
-  return { working, ahead: generationIn(found?.ahead) ?? null }
+  return { working, enacted: generationIn(found?.enacted) ?? working, ahead: generationIn(found?.ahead) ?? null }
 }
 
 const generationIn = (value: unknown): Generation | undefined =>
@@ -82,12 +84,16 @@ const generationIn = (value: unknown): Generation | undefined =>
  * The generation that the next plan has to go above because markers say so, or null. A report about an
  * older plan than the head counts only if it is above the head: otherwise the head has answered it.
  */
-export function aheadOf(
-  progress: Iterable<Pick<EnactorProgress, 'working' | 'ahead'>>,
-  head: Generation,
-): Generation | null {
+export function aheadOf(progress: Iterable<Pick<Ahead, 'working' | 'ahead'>>, head: Generation): Generation | null {
   let highest: Generation | null = null
   for (const { working, ahead } of progress)
     if (ahead !== null && (ahead > head || working >= head) && (highest === null || ahead > highest)) highest = ahead
+  return highest
+}
+
+/** The highest generation that any enactor speaks of: once plans were lost, no number may stand for a second one. */
+export function spokenOf(progress: Iterable<Ahead>): Generation {
+  let highest = genesis
+  for (const { working, enacted } of progress) highest = Math.max(highest, working, enacted) as Generation
   return highest
 }

@@ -5,10 +5,10 @@
 import { keys } from '../model/keys.ts'
 import type { Observation } from '../model/observation.ts'
 import { type Override, subjectOf } from '../model/override.ts'
-import type { EnactorProgress, PolicyInForce } from '../model/progress.ts'
+import type { PolicyInForce } from '../model/progress.ts'
 import { type Entry, never, type Revision, type Store, type Write } from '../store/store.ts'
 import type { EpochMs, World } from '../world/world.ts'
-import { readAhead, readObservation, readOverride } from './documents.ts'
+import { type Ahead, readAhead, readObservation, readOverride } from './documents.ts'
 import { trace } from './events.ts'
 
 export interface Filed<T> {
@@ -21,7 +21,7 @@ export interface Inputs {
   observations(): ReadonlyMap<string, readonly Observation[]>
   /** Well-formed ones, by key. */
   readonly overrides: ReadonlyMap<string, Filed<Override>>
-  readonly progress: ReadonlyMap<string, Pick<EnactorProgress, 'working' | 'ahead'>>
+  readonly progress: ReadonlyMap<string, Ahead>
   policyInForce(): { readonly document: PolicyInForce | undefined; readonly revision: Revision }
   /** The revision that a key under `override/` was read at. */
   revisionOf(key: string): Revision
@@ -47,7 +47,7 @@ export function inputsOf(world: World, store: Store): Inputs {
   const observations = new Map<string, Observation>()
   const overrides = new Map<string, Filed<Override>>()
   const overrideRevisions = new Map<string, Revision>()
-  const progress = new Map<string, Pick<EnactorProgress, 'working' | 'ahead'>>()
+  const progress = new Map<string, Ahead>()
   let grouped: ReadonlyMap<string, readonly Observation[]> | undefined
   let policy: { document: PolicyInForce | undefined; revision: Revision } = { document: undefined, revision: never }
   let watched: Revision = never

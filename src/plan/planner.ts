@@ -17,7 +17,7 @@ import { affectedShards } from './assess.ts'
 import { check, type Violation } from './check.ts'
 import { type Compiled, compile, isCompiled } from './compile.ts'
 import { type Decided, type Decision, decide } from './decide.ts'
-import { aheadOf } from './documents.ts'
+import { aheadOf, spokenOf } from './documents.ts'
 import { trace } from './events.ts'
 import { expired, type Inputs, inputsOf } from './inputs.ts'
 import { type Base, type Newest, newestOf } from './newest.ts'
@@ -212,6 +212,7 @@ class Planner {
   /** Undefined when something that is needed could not be read: start again. */
   async #situation(compiled: Compiled, base: Base, now: EpochMs): Promise<Decision | undefined> {
     const ahead = aheadOf(this.#inputs.progress.values(), base.above)
+    const lost = base.head === null || base.damage !== null
     const overrides = [...this.#inputs.overrides.values()].map(({ document }) => document)
     const situation = {
       compiled,
@@ -219,7 +220,11 @@ class Planner {
       overrides,
       refused: this.#refusedNow(base),
       previous: base.head === null ? null : { head: base.head },
-      above: Math.max(base.above, ahead ?? genesis) as Generation,
+      above: Math.max(
+        base.above,
+        ahead ?? genesis,
+        lost ? spokenOf(this.#inputs.progress.values()) : genesis,
+      ) as Generation,
       rebase: base.damage ?? (ahead === null ? null : `a marker of generation ${ahead} was found published`),
       since: this.#since,
       noticed: this.#noticed,
