@@ -123,7 +123,7 @@ function byHand(region: Region, index: number, what: (Happening & { kind: 'hand'
   const authority = region.authorityOf(name)
   const before = authority.at(name)
   // What Holdfast never published is somebody else's, and not the matter here.
-  if (generationAt(before) === null) return
+  if (generationAt(before) === null || before.marker.some((strings) => strings.includes('o=other'))) return
   const strange = { addresses: ['203.0.113.9' as never], alias: null, ttl: 5 }
   switch (what) {
     case 'edit':

@@ -13,12 +13,19 @@ const settledAfterMs = 20_000
 export function noStarvation(scene: RunScene): Check {
   /** When each name was first said anew, in order; only the latest are of interest. */
   const said = new Map<Name, { readonly since: number; readonly at: number }[]>()
+  const leadsToForeign = (text: string) => [...scene.foreign].some((name) => text.endsWith(` alias ${name}`))
   return {
     invariant: 'L2',
-    onCommit(writes) {
+    onCommit(writes, by) {
+      // What lost plans said is not waited for.
+      if (by === 'tamper' && writes.some(({ key }) => /^(head|plan|shard)/.test(key))) said.clear()
       for (const write of writes) {
         if (write.kind !== 'put' || !write.key.startsWith('shard/')) continue
-        for (const { name, since } of linesOf(write.value)) {
+        for (const { name, since, text } of linesOf(write.value)) {
+          if (leadsToForeign(text)) {
+            said.delete(name)
+            continue
+          }
           const known = said.get(name) ?? []
           if (known.some((one) => one.since === since)) continue
           known.push({ since, at: scene.now() })
