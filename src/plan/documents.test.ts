@@ -68,8 +68,8 @@ describe('markers ahead', () => {
   })
 
   test('are read with care', () => {
-    expect(readAhead(utf8('{"working":3,"ahead":7}'))).toEqual({ working: 3, ahead: 7 })
-    expect(readAhead(utf8('{"working":3,"ahead":1e99}'))).toEqual({ working: 3, ahead: null })
+    expect(readAhead(utf8('{"working":3,"ahead":7}'))).toEqual({ working: 3, enacted: 3, ahead: 7 })
+    expect(readAhead(utf8('{"working":3,"ahead":1e99}'))).toEqual({ working: 3, enacted: 3, ahead: null })
     expect(readAhead(utf8('{"ahead":7}'))).toBeUndefined()
     expect(readAhead(utf8('rubbish'))).toBeUndefined()
   })
