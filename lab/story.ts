@@ -132,6 +132,20 @@ const anyProcess = (random: Stream, shape: Shape): string =>
 export const processIds = (role: string, count: number): string[] =>
   Array.from({ length: count }, (_, index) => `${role}-${index + 1}`)
 
+/** Those that can happen to a region of this shape: who is not there cannot crash. */
+export function fitting(shape: Shape, happenings: readonly Happening[]): readonly Happening[] {
+  const ids = new Set([
+    ...processIds('planner', shape.planners),
+    ...processIds('enactor', shape.enactors),
+    ...processIds('prober', shape.probers),
+  ])
+  return happenings.filter((happening) => {
+    if ('process' in happening && !ids.has(happening.process)) return false
+    if ('pool' in happening && happening.pool >= shape.pools.length) return false
+    return !('zone' in happening) || happening.zone < shape.zones
+  })
+}
+
 const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [
   (random, shape) => ({ kind: 'crash', process: anyProcess(random, shape), forMs: duration(random) }),
   (random, shape) => ({ kind: 'pause', process: anyProcess(random, shape), forMs: duration(random) }),

@@ -4,6 +4,7 @@
  */
 import type { Invariant } from '../checks/check.ts'
 import type { Region } from '../region.ts'
+import type { Story } from '../story.ts'
 
 export interface Bug {
   /** As typed: lower case and `-`. */
@@ -11,6 +12,8 @@ export interface Bug {
   /** What is switched off, or done instead, in one line. */
   readonly what: string
   readonly violates: Invariant
+  /** Stories in which it has a chance; not given where any story will do. */
+  tempt?(story: Story): Story
   /** Into a region that has not started yet. */
   plant(region: Region): void
 }

@@ -1,11 +1,17 @@
 import { type Entry, type Range, StoreOutage } from '../../src/store/store.ts'
 import type { Bug } from './bug.ts'
+import { every, once, tempted } from './tempt.ts'
 import { storeFor } from './wrap.ts'
 
 export const repairsWithoutStore: Bug = {
   name: 'repairs-without-store',
   what: 'an enactor that has lost the store goes on with what it remembers of it',
   violates: 'L4',
+  tempt: (story) =>
+    tempted(story, {}, [
+      once(5_000, { kind: 'store-down', forMs: 30_000 }),
+      ...every(1_000, 6_000, 30_000, { kind: 'hand', name: 1, what: 'edit' }),
+    ]),
   plant(region) {
     storeFor(region, 'enactor', (store) => {
       const entries = new Map<string, Entry | undefined>()

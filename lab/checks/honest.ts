@@ -101,8 +101,10 @@ export function honest(scene: RunScene): Check {
           // The states of pools went with the plans.
           if (write.key.startsWith('plan/') || write.key === 'head') pools.clear()
         } else if (write.kind !== 'put') continue
-        else if (write.key.startsWith('observation/')) heard(write.value)
-        else if (write.key.startsWith('progress/')) found ??= judgeProgress(write.value, by)
+        else if (write.key.startsWith('observation/')) {
+          // Only who looked has evidence.
+          if (write.key.endsWith(`/${by}`)) heard(write.value)
+        } else if (write.key.startsWith('progress/')) found ??= judgeProgress(write.value, by)
         else if (write.key.startsWith('plan/')) {
           const plan = json<PlanDocument>(write.value)
           if (plan !== null) found ??= judgePlan(plan, by)

@@ -110,7 +110,8 @@ export function notAllAtOnce(scene: RunScene, policy: () => Policy): Check {
     onCommit(writes: readonly Write[], by: string) {
       let found: Violation | null = null
       for (const write of writes) {
-        if (write.kind === 'put' && write.key.startsWith('observation/')) heard(write.value)
+        if (write.kind === 'put' && write.key.startsWith('observation/') && write.key.endsWith(`/${by}`))
+          heard(write.value)
         if (by !== 'tamper') continue
         if (write.kind === 'put' && write.key.startsWith('override/drain/')) drained.add(write.key.slice(15))
         // The ledger goes with the plans.
