@@ -1,0 +1,454 @@
+/**
+ * The commands of a scenario. One word says what is done, the rest is what with; what a command prints is
+ * what the scenario must show. Times are never printed, and limits are generous: a scenario is about
+ * what happens and in which order, not about how fast.
+ *
+ *     region enactors 2 targets 3          a region, started (keys: see `shapeOf`)
+ *     foreign NAME ADDRESS                  somebody else's record, before `region` starts anybody
+ *     wait 5s | wait 3h
+ *     until settled | until plan 3 | until NAME at 3 | until NAME answers ADDRESS... | until held ENACTOR
+ *     until traced EVENT [by PROCESS]
+ *     crash|start|resume PROCESS, pause PROCESS 5s     (`planners`, `enactors`, `probers`, `all` for many)
+ *     hold ENACTOR look|write NAME, release ENACTOR
+ *     deafen|undeafen ENACTOR               its writes are carried out, but it never hears so
+ *     cut|mend PROCESS store|zone0
+ *     zone0 lost 20% lies 100% servfail 50% throttled 50% | zone0 calm | store lost 20% | store calm
+ *     target 0/1 down|up, pool 0 down|up, flap 0/1 20 times
+ *     policy ttl 60 | add NAME | remove NAME | alias NAME of NAME | addresses NAME ADDRESS... | empty |
+ *            unreadable | readable | other for PLANNER
+ *     override KIND ... [breaking S5], revoke KIND ...
+ *     hand NAME addresses ADDRESS... | empty | unmarked | ttl 5
+ *     ask NAME                              from now on every answer of the name is kept
+ *     show names | NAME | plans | answers | changes | traces EVENT... [by PROCESS] | reasons WORD | blocked
+ */
+import { keys } from '../../src/model/keys.ts'
+import type { Name } from '../../src/model/name.ts'
+import type { OverrideAction } from '../../src/model/override.ts'
+import type { Endpoint, Policy } from '../../src/model/policy.ts'
+import type { EpochMs } from '../../src/world/world.ts'
+import { generationAt } from '../checks/check.ts'
+import { calmAuthority, type SimulatedAuthority } from '../sim/authority.ts'
+import { ms, type Process } from '../sim/kernel.ts'
+import { calmStore } from '../sim/store.ts'
+import { epoch } from '../sim/world.ts'
+import type { Shape } from '../story.ts'
+import { describe, Stage } from './stage.ts'
+
+const mostMs = 180_000
+const seenMs = 3_000
+
+export class Player {
+  readonly #seed: number
+  #stage: Stage | null = null
+  #tracesShown = 0
+  #changesShown = 0
+  /** False until the region has settled for the first time: what was said before is not asked for. */
+  #begun = false
+
+  constructor(seed: number) {
+    this.#seed = seed
+  }
+
+  get hash(): string {
+    return this.#stage?.kernel.hash ?? ''
+  }
+
+  /** Lines that it prints. @throws Error for a command that is none */
+  async play(command: string): Promise<readonly string[]> {
+    const [word = '', ...args] = command.split(/\s+/)
+    if (word === 'region') {
+      this.#stage = new Stage(this.#seed, shapeOf(args))
+      for (const [name, address] of foreignOf(args))
+        this.#stage.placeForeign(name, { addresses: [address as never], ttl: 60 as never })
+      this.#stage.region.startAll()
+      return []
+    }
+    const stage = this.#stage
+    if (stage === null) throw new Error(`expected "region ..." before "${command}"`)
+    const lines = await this.#do(stage, word, args)
+    return stage.violation === null
+      ? lines
+      : [...lines, `VIOLATION ${stage.violation.invariant}: ${stage.violation.text}`]
+  }
+
+  async #do(stage: Stage, word: string, args: readonly string[]): Promise<readonly string[]> {
+    const [first = '', second = '', third = ''] = args
+    switch (word) {
+      case 'wait':
+        await stage.wait(durationOf(first))
+        return []
+      case 'until':
+        return this.#until(stage, args)
+      case 'show':
+        return this.#show(stage, args)
+      case 'ask':
+        stage.ask(first as Name)
+        return []
+      case 'hold':
+        if (second !== 'look' && second !== 'write') throw new Error(`expected look or write, found ${second}`)
+        stage.hold(first, second, third as Name)
+        return []
+      case 'release':
+        stage.release(first)
+        return []
+      case 'deafen':
+        stage.deaf.add(first)
+        return []
+      case 'undeafen':
+        stage.deaf.delete(first)
+        return []
+      default:
+        befall(stage, word, args)
+        return []
+    }
+  }
+
+  async #until(stage: Stage, args: readonly string[]): Promise<readonly string[]> {
+    const [first = '', second = '', ...rest] = args
+    const reached = async (isSo: () => boolean, line: () => string): Promise<readonly string[]> =>
+      (await stage.until(isSo, mostMs))
+        ? [line()]
+        : [`NOT REACHED: ${stage.wrong() ?? 'all names are as the newest plan says'}`]
+    if (first === 'settled') {
+      // Looks twice a second: a look costs more than an event.
+      let next = 0
+      const isSettled = () => {
+        if (stage.kernel.now < next) return false
+        next = stage.kernel.now + ms(500)
+        return stage.wrong() === null
+      }
+      const lines = await reached(isSettled, () => `plan ${newest(stage)} is published everywhere`)
+      // Those who did not write it have to see it.
+      await stage.wait(seenMs)
+      if (!this.#begun) this.#tracesShown = stage.traces.length
+      this.#begun = true
+      return lines
+    }
+    if (first === 'plan')
+      return reached(
+        () => newest(stage) >= Number(second),
+        () => `plan ${newest(stage)} is the newest`,
+      )
+    if (first === 'held')
+      return reached(
+        () => stage.heldBack(second) !== null,
+        () => {
+          const generation = stage.heldBack(second)?.generation ?? null
+          return `${second} is held before ${generation === null ? 'its look' : `its write of plan ${generation}`}`
+        },
+      )
+    if (first === 'traced') {
+      const from = this.#tracesShown
+      const by = rest[1]
+      const find = () =>
+        stage.traces
+          .slice(from)
+          .find((traced) => traced.event.event === second && (by === undefined || traced.by === by))
+      return reached(
+        () => find() !== undefined,
+        () => `${by ?? 'somebody'} has said ${second}`,
+      )
+    }
+    const name = first as Name
+    if (second === 'at')
+      return reached(
+        () => (generationAt(stage.standing(name)) ?? 0) >= Number(rest[0]),
+        () => describe(name, stage.standing(name)),
+      )
+    if (second === 'answers')
+      return reached(
+        () => stage.resolve(name) === rest.join(' '),
+        () => describe(name, stage.standing(name)),
+      )
+    throw new Error(`expected something to wait for, found "until ${args.join(' ')}"`)
+  }
+
+  #show(stage: Stage, args: readonly string[]): readonly string[] {
+    const [what = '', ...rest] = args
+    switch (what) {
+      case 'names':
+        return [...new Set([...stage.region.authorities].flatMap((authority) => [...authority.names()]))]
+          .sort()
+          .map((name) => describe(name, stage.standing(name)))
+      case 'plans': {
+        const plans = stage.region.store.keys(keys.plan.prefix).map((key) => Number(key.slice(keys.plan.prefix.length)))
+        return [`plans ${plans.join(' ')}; the newest is ${newest(stage)}`]
+      }
+      case 'answers':
+        return [...stage.asked].map(([name, answers]) => `${name} answered ${answers.join(', then ')}`)
+      case 'changes': {
+        const changes = stage.changes.slice(this.#changesShown)
+        this.#changesShown = stage.changes.length
+        return changes.length === 0
+          ? ['no record changed']
+          : changes.map(({ name, after, by }) => `${by === 'hand' ? 'by hand' : 'changed'}: ${describe(name, after)}`)
+      }
+      case 'traces':
+        return this.#traces(stage, rest)
+      case 'reasons':
+        return reasons(stage).filter((line) => rest.every((word) => line.includes(word)))
+      case 'blocked':
+        return blocked(stage)
+      default:
+        return [describe(what as Name, stage.standing(what as Name))]
+    }
+  }
+
+  /** Each line once; of the events asked for, since the last time that traces were shown. */
+  #traces(stage: Stage, wanted: readonly string[]): readonly string[] {
+    const at = wanted.indexOf('by')
+    const [events, who] = at < 0 ? [wanted, undefined] : [wanted.slice(0, at), wanted[at + 1]]
+    const found = stage.traces
+      .slice(this.#tracesShown)
+      .filter(({ event, by }) => events.includes(event.event) && (who === undefined || who === by))
+    this.#tracesShown = stage.traces.length
+    const lines = found.map(({ by, event: { event, ...fields } }) => {
+      const told = Object.entries(fields).filter(([key]) => !/^(ms|retryMs|zone|digest|shards)$/.test(key))
+      return `${by} ${event} ${told.map(([key, value]) => `${key} ${value}`).join(', ')}`
+    })
+    return lines.length === 0 ? [`nobody said ${wanted.join(' or ')}`] : [...new Set(lines)]
+  }
+}
+
+function newest(stage: Stage): number {
+  return keys.head.decode(stage.region.store.peek(keys.head.key()) ?? new Uint8Array())?.generation ?? 0
+}
+
+function reasons(stage: Stage): readonly string[] {
+  const head = keys.plan.decode(stage.region.store.peek(keys.plan.key(newest(stage) as never)) ?? new Uint8Array())
+  return (head?.reasons ?? []).map(({ subject, text }) => `${subject}: ${text}`)
+}
+
+function blocked(stage: Stage): readonly string[] {
+  const lines = stage.region.store.keys(keys.progress.prefix).flatMap((key) => {
+    const progress = keys.progress.decode(stage.region.store.peek(key) ?? new Uint8Array())
+    return (progress?.blocked ?? []).map(({ name, why }) => `${name}: ${why}`)
+  })
+  return lines.length === 0 ? ['nothing is blocked'] : [...new Set(lines)].sort()
+}
+
+/** `5s`, `250ms`, `3h`. */
+function durationOf(text: string): number {
+  const [, digits, unit] = /^(\d+)(ms|s|m|h)$/.exec(text) ?? []
+  if (digits === undefined) throw new Error(`expected a time such as 5s or 3h, found "${text}"`)
+  return Number(digits) * { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 }[unit as 'ms' | 's' | 'm' | 'h']
+}
+
+function pairs(args: readonly string[]): Map<string, string> {
+  const map = new Map<string, string>()
+  for (let i = 0; i < args.length; i += 2) map.set(args[i] as string, args[i + 1] ?? '')
+  return map
+}
+
+function shapeOf(args: readonly string[]): Shape {
+  const given = pairs(args)
+  const known =
+    'planners enactors probers targets endpoints aliases fixed zones keep coalesce ramp compares-ttl foreign'
+  for (const key of given.keys())
+    if (!known.split(' ').includes(key)) throw new Error(`expected one of ${known}, found "${key}"`)
+  const number = (key: string, usual: number) => Number(given.get(key) ?? usual)
+  return {
+    planners: number('planners', 1),
+    enactors: number('enactors', 2),
+    probers: number('probers', 1),
+    pools: (given.get('targets') ?? '3').split(',').map(Number),
+    endpointsPerPool: number('endpoints', 1),
+    aliases: number('aliases', 0),
+    fixed: number('fixed', 0),
+    zones: number('zones', 1),
+    keepPlans: number('keep', 2),
+    coalesceMs: number('coalesce', 0),
+    rampMs: number('ramp', 0),
+    comparesTtl: given.get('compares-ttl') === 'yes',
+    foreign: false,
+  }
+}
+
+/** `foreign NAME=ADDRESS`. */
+function foreignOf(args: readonly string[]): readonly (readonly [Name, string])[] {
+  const given = pairs(args).get('foreign')
+  if (given === undefined) return []
+  const [name = '', address = ''] = given.split('=')
+  return [[name as Name, address]]
+}
+
+function processesOf(stage: Stage, word: string): readonly Process[] {
+  const all = [...stage.region.processes.values()]
+  if (word === 'all') return all
+  const many = /^(planner|enactor|prober)s$/.exec(word)?.[1]
+  return many === undefined ? [stage.region.process(word)] : all.filter(({ id }) => id.startsWith(`${many}-`))
+}
+
+/** What happens to the region. */
+function befall(stage: Stage, word: string, args: readonly string[]): void {
+  const { kernel, region } = stage
+  const [first = '', second = ''] = args
+  const zone = /^zone([0-9])$/.exec(word)
+  if (zone !== null) {
+    weather(stage.region.authorities[Number(zone[1])] as SimulatedAuthority, args)
+    return
+  }
+  switch (word) {
+    case 'crash':
+      for (const process of processesOf(stage, first)) kernel.crash(process)
+      break
+    case 'start':
+      for (const process of processesOf(stage, first)) kernel.start(process)
+      break
+    case 'pause':
+      for (const process of processesOf(stage, first)) kernel.pause(process, ms(durationOf(second)))
+      break
+    case 'cut':
+    case 'mend':
+      for (const { id } of processesOf(stage, first)) {
+        const link = second === 'store' ? region.store : region.authorities[Number(second.slice('zone'.length))]
+        if (word === 'cut') link?.cut(id)
+        else link?.mend(id)
+      }
+      break
+    case 'store':
+      region.store.weather =
+        first === 'calm' ? calmStore : { ...calmStore, lost: percents(args).get('lost') ?? calmStore.lost }
+      break
+    case 'target':
+    case 'pool':
+      for (const host of region.hosts)
+        if (first === (word === 'pool' ? String(host.pool) : `${host.pool}/${host.target}`)) host.up = second === 'up'
+      break
+    case 'flap':
+      flap(stage, first, Number(second))
+      break
+    case 'policy':
+      editPolicy(stage, args)
+      break
+    case 'override':
+    case 'revoke':
+      instruct(stage, word, args)
+      break
+    case 'hand':
+      byHand(stage, first as Name, args.slice(1))
+      break
+    default:
+      throw new Error(`expected a command, found "${word} ${args.join(' ')}"`)
+  }
+}
+
+function percents(args: readonly string[]) {
+  return new Map([...pairs(args)].map(([key, value]) => [key, { of: Number(value.replace('%', '')), in: 100 }]))
+}
+
+function weather(authority: SimulatedAuthority, args: readonly string[]): void {
+  authority.weather = args[0] === 'calm' ? calmAuthority : { ...calmAuthority, ...Object.fromEntries(percents(args)) }
+}
+
+/** Down for one look of the prober, up for the next, so many times. */
+function flap({ kernel, region }: Stage, target: string, times: number): void {
+  const turn = (left: number) => {
+    for (const host of region.hosts) if (target === `${host.pool}/${host.target}`) host.up = left % 2 === 0
+    if (left > 0) kernel.after(ms(1_000), null, () => turn(left - 1))
+  }
+  turn(times * 2)
+}
+
+function editPolicy(stage: Stage, [what = '', ...rest]: readonly string[]): void {
+  const { region } = stage
+  const [first = '', second = '', third = ''] = rest
+  const endpoint =
+    (name: Name, from: Endpoint['from']) =>
+    (policy: Policy): Policy => {
+      const zone = [...policy.zones.keys()].find((apex) => name.endsWith(`.${apex}`)) as Name
+      const made: Endpoint = { name, zone, ttl: region.wishes.ttl as never, from, adopt: false }
+      return { ...policy, endpoints: new Map([...policy.endpoints, [name, made]]) }
+    }
+  switch (what) {
+    case 'ttl':
+      stage.editWishes((wishes) => {
+        wishes.ttl = Number(first)
+      })
+      break
+    case 'add':
+      stage.editPolicy(endpoint(first as Name, { kind: 'pool', pool: 'pool0' }))
+      break
+    case 'remove':
+      stage.editPolicy((policy) => ({ ...policy, endpoints: without(policy.endpoints, first as Name) }))
+      break
+    case 'alias':
+      if (second !== 'of') throw new Error('expected "policy alias NAME of NAME"')
+      stage.editPolicy(endpoint(first as Name, { kind: 'alias', of: third as Name }))
+      break
+    case 'addresses': {
+      const addresses = rest.slice(1).map((address) => ({ address: address as never, weight: 1 }))
+      stage.editPolicy(endpoint(first as Name, { kind: 'addresses', addresses: addresses as never }))
+      break
+    }
+    case 'empty':
+      stage.editPolicy((policy) => ({ ...policy, endpoints: new Map(), pools: new Map() }))
+      break
+    case 'unreadable':
+    case 'readable':
+      stage.editWishes((wishes) => {
+        wishes.readable = what === 'readable'
+      })
+      break
+    case 'other':
+      stage.giveOther(second, 3_600_000, (policy) => ({
+        ...policy,
+        endpoints: new Map([...policy.endpoints].slice(1)),
+      }))
+      break
+    default:
+      throw new Error(`expected a change of the policy, found "${what}"`)
+  }
+}
+
+const without = (endpoints: Policy['endpoints'], name: Name) =>
+  new Map([...endpoints].filter(([other]) => other !== name))
+
+function instruct(stage: Stage, word: string, args: readonly string[]): void {
+  const breaking = args.indexOf('breaking')
+  const [kind = '', first = '', second = ''] = breaking < 0 ? args : args.slice(0, breaking)
+  const actions: Record<string, OverrideAction> = {
+    drain: { kind: 'drain', pool: first, target: second },
+    pin: { kind: 'pin', name: first as Name },
+    retire: { kind: 'retire', name: first as Name },
+    freeze: { kind: 'freeze' },
+    rollback: { kind: 'rollback', to: Number(first) as never },
+  }
+  const action = actions[kind]
+  if (action === undefined) throw new Error(`expected an instruction, found "${kind}"`)
+  const key = keys.override.key(action)
+  const { store } = stage.region
+  if (word === 'revoke') {
+    store.tamper([{ kind: 'delete', key }])
+    return
+  }
+  const value = keys.override.encode({
+    action,
+    author: 'an operator',
+    reason: 'a scenario',
+    at: (epoch + Math.floor(stage.kernel.now / 1000)) as EpochMs,
+    expires: null,
+    breaks: breaking < 0 ? [] : args.slice(breaking + 1),
+  })
+  store.tamper([{ kind: 'put', key, value }])
+}
+
+function byHand(stage: Stage, name: Name, [what = '', ...rest]: readonly string[]): void {
+  const authority = stage.region.authorityOf(name)
+  switch (what) {
+    case 'addresses':
+      authority.tamper(name, { addresses: rest as never, alias: null, ttl: 5 as never })
+      break
+    case 'empty':
+      authority.tamper(name, { addresses: [], alias: null, ttl: null })
+      break
+    case 'unmarked':
+      authority.tamper(name, { marker: [] })
+      break
+    case 'ttl':
+      authority.tamper(name, { ttl: Number(rest[0]) as never })
+      break
+    default:
+      throw new Error(`expected a hand's deed, found "${what}"`)
+  }
+}

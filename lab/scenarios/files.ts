@@ -1,0 +1,79 @@
+/** The scenarios that are text files beside this one, and how they are played. */
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Scenario, Told } from '../scenario.ts'
+import { Player } from './commands.ts'
+import { parseTranscript, type Transcript } from './transcript.ts'
+
+export interface ScenarioFile {
+  readonly path: string
+  readonly transcript: Transcript
+}
+
+/** In the order of their numbers. @throws Error that names a file that is wrong */
+export function scenarioFiles(): readonly ScenarioFile[] {
+  const folder = new URL('.', import.meta.url)
+  return readdirSync(folder)
+    .filter((file) => file.endsWith('.txt'))
+    .map((file) => {
+      const path = new URL(file, folder).pathname
+      return { path, transcript: parseTranscript(file, readFileSync(path, 'utf8')) }
+    })
+    .sort((a, b) => numberOf(a) - numberOf(b))
+}
+
+const numberOf = ({ transcript }: ScenarioFile): number => Number(transcript.name.slice(1))
+
+export interface Played {
+  /** One list of lines for each block. */
+  readonly outputs: readonly (readonly string[])[]
+  readonly hash: string
+}
+
+/** @throws Error that says which command could not be carried out */
+export async function play(
+  { name, blocks }: Transcript,
+  seed = 1,
+  tell: (line: string) => void = () => {},
+): Promise<Played> {
+  const player = new Player(seed)
+  const outputs: (readonly string[])[] = []
+  for (const { comments, commands } of blocks) {
+    const output: string[] = []
+    for (const comment of comments) tell(comment)
+    for (const command of commands) {
+      tell(`> ${command}`)
+      try {
+        const lines = await player.play(command)
+        for (const line of lines) tell(`  ${line}`)
+        output.push(...lines)
+      } catch (error) {
+        throw new Error(`${name}: "${command}": ${error instanceof Error ? error.message : String(error)}`, {
+          cause: error,
+        })
+      }
+    }
+    outputs.push(output)
+  }
+  return { outputs, hash: player.hash }
+}
+
+export function scenarioOf({ transcript }: ScenarioFile): Scenario {
+  const { name, title, standsFor, mustBe, blocks } = transcript
+  return {
+    name,
+    summary: title,
+    protocols: ['holdfast'],
+    async run({ tell, seed }): Promise<Told> {
+      tell(`# ${title}`)
+      tell(`# Stands for: ${standsFor}`)
+      const { outputs, hash } = await play(transcript, seed, tell)
+      const differing = blocks.findIndex(({ expected }, index) => expected.join('\n') !== outputs[index]?.join('\n'))
+      const block = blocks[differing]
+      const verdict =
+        block === undefined
+          ? `As it must be: ${mustBe}`
+          : `Not as it is written: after "${block.commands.at(-1)}", expected "${block.expected.join('; ')}", found "${outputs[differing]?.join('; ')}". It must be: ${mustBe}`
+      return { verdict, asExpected: block === undefined, hash }
+    },
+  }
+}
