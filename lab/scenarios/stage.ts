@@ -115,9 +115,13 @@ export class Stage {
 
   /** Lets time pass until `isSo`, at most this long; false if it did not come to that. */
   async until(isSo: () => boolean, mostMs: number): Promise<boolean> {
-    if (isSo()) return true
-    await this.kernel.run(this.kernel.now + ms(mostMs), isSo)
-    return isSo()
+    let isReached = isSo()
+    if (!isReached)
+      await this.kernel.run(this.kernel.now + ms(mostMs), () => {
+        isReached = isSo()
+        return isReached
+      })
+    return isReached
   }
 
   async wait(forMs: number): Promise<void> {
