@@ -23,6 +23,12 @@ export function scenarioFiles(): readonly ScenarioFile[] {
 
 const numberOf = ({ transcript }: ScenarioFile): number => Number(transcript.name.slice(1))
 
+/** With which the files were written. */
+export const ownSeed = 1
+
+/** Lines that no scenario may print, whatever the seed. */
+export const isBad = (line: string): boolean => /^(VIOLATION|NOT REACHED)/.test(line)
+
 export interface Played {
   /** One list of lines for each block. */
   readonly outputs: readonly (readonly string[])[]
@@ -67,13 +73,20 @@ export function scenarioOf({ transcript }: ScenarioFile): Scenario {
       tell(`# ${title}`)
       tell(`# Stands for: ${standsFor}`)
       const { outputs, hash } = await play(transcript, seed, tell)
-      const differing = blocks.findIndex(({ expected }, index) => expected.join('\n') !== outputs[index]?.join('\n'))
+      const said = outputs.flat().find((line) => isBad(line))
+      // With another seed other enactors are first: what was written down holds for its own seed only.
+      const differing =
+        seed === undefined || seed === ownSeed
+          ? blocks.findIndex(({ expected }, index) => expected.join('\n') !== outputs[index]?.join('\n'))
+          : -1
       const block = blocks[differing]
+      const mustNot =
+        said ??
+        (block &&
+          `after "${block.commands.at(-1)}", expected "${block.expected.join('; ')}", found "${outputs[differing]?.join('; ')}"`)
       const verdict =
-        block === undefined
-          ? `As it must be: ${mustBe}`
-          : `Not as it is written: after "${block.commands.at(-1)}", expected "${block.expected.join('; ')}", found "${outputs[differing]?.join('; ')}". It must be: ${mustBe}`
-      return { verdict, asExpected: block === undefined, hash }
+        mustNot === undefined ? `As it must be: ${mustBe}` : `Not as it must be: ${mustNot}. It must be: ${mustBe}`
+      return { verdict, asExpected: mustNot === undefined, hash }
     },
   }
 }
