@@ -152,8 +152,9 @@ export async function runStory(story: Story, { tell, sabotage, only }: RunOption
     } else if (only === undefined || only === 'L1')
       violation = { invariant: 'L1', text: wrong, atMs: kernel.now / 1000 }
   } catch (error) {
-    if (!(error instanceof Violated)) throw error
-    violation = { ...error.violation, atMs: kernel.now / 1000 }
+    if (error instanceof Violated) violation = { ...error.violation, atMs: kernel.now / 1000 }
+    else if (kernel.failure === null) throw error
+    else violation = { invariant: 'BUG', text: messageOf(error), atMs: kernel.now / 1000 }
   }
   return {
     seed: story.seed,
@@ -166,6 +167,8 @@ export async function runStory(story: Story, { tell, sabotage, only }: RunOption
     healedMs,
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** A name with records that somebody else put there; in half of such stories another deployment marked them. */
 function placeForeign(region: Region, { seed, shape }: Story): ReadonlySet<Name> {

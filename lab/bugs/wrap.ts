@@ -3,7 +3,7 @@ import { fromUtf8 } from '../../src/base/bytes.ts'
 import { keys } from '../../src/model/keys.ts'
 import type { Name } from '../../src/model/name.ts'
 import { type PlanEntry, parseEntryLine, shardLines } from '../../src/model/plan.ts'
-import type { Policy, PolicySource, Zone } from '../../src/model/policy.ts'
+import type { Limits, Policy, PolicySource, Zone } from '../../src/model/policy.ts'
 import type { Provider, Published, Reading } from '../../src/providers/provider.ts'
 import type { Entry, Range, Store } from '../../src/store/store.ts'
 import type { Region, Role, Substitutes } from '../region.ts'
@@ -98,12 +98,7 @@ export function policyFor(region: Region, role: Role, change: (policy: Policy) =
   })
 }
 
-export function withLimits(
-  policy: Policy,
-  limits: Partial<
-    Policy extends { pools: ReadonlyMap<string, infer P> } ? (P extends { limits: infer L } ? L : never) : never
-  >,
-): Policy {
+export function withLimits(policy: Policy, limits: Partial<Limits>): Policy {
   const pools = [...policy.pools].map(([id, pool]) => [id, { ...pool, limits: { ...pool.limits, ...limits } }] as const)
   return { ...policy, pools: new Map(pools) }
 }

@@ -7,7 +7,8 @@ import type { Name } from '../../src/model/name.ts'
 import type { Write } from '../../src/store/store.ts'
 import type { Standing } from '../sim/authority.ts'
 
-export type Invariant = 'S1' | 'S2' | 'S3' | 'S4' | 'S5' | 'S6' | 'S8' | 'L1' | 'L2' | 'L4'
+/** `BUG`: a program threw. */
+export type Invariant = 'S1' | 'S2' | 'S3' | 'S4' | 'S5' | 'S6' | 'S8' | 'L1' | 'L2' | 'L4' | 'BUG'
 
 export interface Violation {
   readonly invariant: Invariant

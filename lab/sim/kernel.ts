@@ -10,6 +10,7 @@
  * was a pause between a check and an act.
  */
 import { assert } from '../../src/base/assert.ts'
+import { lower, raise } from './guard.ts'
 import { type Stream, stream } from './random.ts'
 
 /** Virtual microseconds since the start of the run. */
@@ -170,6 +171,17 @@ export class Kernel {
 
   /** Until virtual time `until`, or until `stop` says so after an event. */
   async run(until: Micros, stop?: () => boolean): Promise<void> {
+    // What else is under way in this program comes to rest first: the guard is for simulated code.
+    await breath()
+    raise()
+    try {
+      await this.#run(until, stop)
+    } finally {
+      lower()
+    }
+  }
+
+  async #run(until: Micros, stop?: () => boolean): Promise<void> {
     for (;;) {
       const event = this.#heap[0]
       if (event === undefined || event.at > until) break
@@ -189,7 +201,11 @@ export class Kernel {
       this.note(process?.index ?? -1)
       event.run()
       if (!event.inert) await atRest()
-      if (this.#events % eventsToBreath === 0) await breath()
+      if (this.#events % eventsToBreath === 0) {
+        lower()
+        await breath()
+        raise()
+      }
       if (this.failure !== null) {
         const { process: id, error } = this.failure
         throw new Error(`${id} threw: ${error instanceof Error ? error.message : String(error)}`, { cause: error })
