@@ -4,6 +4,7 @@
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
@@ -206,6 +207,18 @@ describeWith(['dig', 'nsupdate'], 'break it: the quickstart', () => {
     const before = await running.kill('server')
     await eventually(10_000, 'the server to answer again', answersWith(running, everyone))
     expect((await running.program('server')).pid).not.toBe(before)
+  })
+
+  test('kill -9 the DNS server while the configuration is broken: it comes back with the last good one', async () => {
+    const good = readFileSync(running.config, 'utf8')
+    writeFileSync(running.config, good.replace('zones:', 'zoneses:'))
+    try {
+      const before = await running.kill('server')
+      await eventually(10_000, 'the server to answer again', answersWith(running, everyone))
+      expect((await running.program('server')).pid).not.toBe(before)
+    } finally {
+      writeFileSync(running.config, good)
+    }
   })
 
   test('records edited by nsupdate are repaired', async () => {

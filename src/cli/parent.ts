@@ -8,6 +8,8 @@ export interface RunOptions {
   readonly id: string
   readonly http: Address | null
   readonly log: Level
+  /** The server's: where to keep a copy of the configuration that was good last; null: nowhere. */
+  readonly lastGood: string | null
 }
 
 /** A role leaves when `up` is gone. The DNS server stays: nobody's death may take DNS away. */

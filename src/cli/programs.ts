@@ -37,7 +37,17 @@ export function programsOf(config: Config, given: NodeJS.ProcessEnv): readonly P
           {
             name: 'server',
             kind: 'server',
-            command: [...selfCommand, 'run', 'server', '--config', config.path, '--id', 'server'],
+            command: [
+              ...selfCommand,
+              'run',
+              'server',
+              '--config',
+              config.path,
+              '--id',
+              'server',
+              '--last-good',
+              join(config.state, 'run', 'last-good.yaml'),
+            ],
             cwd: config.dir,
             env,
             detached: {

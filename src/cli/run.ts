@@ -31,11 +31,15 @@ export function runCommand(cli: Cli): Command {
         .default('info')
         .env('HOLDFAST_LOG'),
     )
+    .option(
+      '--last-good <file>',
+      'server: keep a copy of the configuration there, and start with it when the present one cannot be used',
+    )
     .action(
       async (role: (typeof roles)[number], options: Partial<RunOptions> & { readonly log: Level }, self: Command) => {
         const id = options.id ?? (role === 'server' ? role : `${role}-1`)
         const path = configPath(cli, self)
-        const run: RunOptions = { id, http: options.http ?? null, log: options.log }
+        const run: RunOptions = { id, http: options.http ?? null, log: options.log, lastGood: options.lastGood ?? null }
         followParent(role)
         try {
           // Loaded only here: the other commands need not wait for the code of every role.

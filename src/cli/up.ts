@@ -151,7 +151,8 @@ async function up(
   await view.close()
   const keep = options.keepServer === true || why === 'SIGHUP'
   const shownEnd = (text: string) => cli.io.out(`${text}\n`)
-  if (why !== 'refused') shownEnd(keep ? 'Stopping; the DNS server goes on.' : 'Stopping everything.')
+  if (why !== 'refused')
+    shownEnd(`${live ? '\n' : ''}${keep ? 'Stopping; the DNS server goes on.' : 'Stopping everything.'}`)
   // A second signal does not wait.
   const hurry = () => process.exit(128 + constants.signals.SIGINT)
   process.on('SIGINT', hurry)

@@ -68,6 +68,6 @@ test('no terminal is too small: never more lines or columns than there are', () 
 test('on a low terminal events give way before names, names before pools, and never the commands', () => {
   const at = (rows: number) => render(screen, { columns: 80, rows }, plain).join('\n')
   expect(at(40)).toContain('EVENTS')
-  expect(at(16)).not.toContain('NAMES')
-  expect(at(16)).toContain('dig @127.0.0.1')
+  expect(at(13)).not.toContain('NAMES')
+  expect(at(13)).toContain('dig @127.0.0.1')
 })

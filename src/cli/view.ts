@@ -70,6 +70,7 @@ const colours: Readonly<Record<Mark, 'green' | 'yellow' | 'red' | 'gray'>> = {
 /** At most `size.rows` lines, each at most `size.columns` wide. */
 export function render(screen: Screen, size: Size, paint: Paint): readonly string[] {
   const columns = Math.max(20, size.columns)
+  const low = size.rows < 28
   const sign = (mark: Mark) => paint(colours[mark], signs[mark])
   const heading = (text: string, rest = '') => `${paint(['bold', 'cyan'], text)}${rest === '' ? '' : `  ${rest}`}`
 
@@ -88,7 +89,7 @@ export function render(screen: Screen, size: Size, paint: Paint): readonly strin
   ]
   const tries = [
     heading('TRY', screen.footer === '' ? '' : paint('dim', screen.footer)),
-    ...tryLines(screen, columns, paint),
+    ...tryLines(low ? screen.tries.slice(0, 4) : screen.tries, columns, paint),
   ]
 
   // Events take what room is left, and at least three lines; then pools and names give way, from the last.
@@ -96,7 +97,7 @@ export function render(screen: Screen, size: Size, paint: Paint): readonly strin
   const gap = size.rows >= 30 ? 1 : 0
   const height = (blocks: readonly (readonly string[])[]) => blocks.reduce((sum, block) => sum + block.length + gap, 0)
   let shown = fixed
-  while (shown.length > 2 && height(shown) + height([tries]) + 3 > size.rows) shown = shown.slice(0, -1)
+  while (shown.length > 2 && height(shown) + height([tries]) + (low ? 2 : 4) > size.rows) shown = shown.slice(0, -1)
   const room = size.rows - height(shown) - height([tries]) - 1
   const recent = room > 0 ? screen.events.slice(-Math.min(room, 12)) : []
   const events = recent.length === 0 ? [] : [[heading('EVENTS'), ...eventLines({ ...screen, events: recent }, paint)]]
@@ -172,10 +173,10 @@ function eventLines(screen: Screen, paint: Paint): string[] {
 }
 
 /** A command stands whole on its own line; what it does stands beside it if there is room. */
-function tryLines(screen: Screen, columns: number, paint: Paint): string[] {
-  const width = Math.max(...screen.tries.map(({ command }) => command.length), 1)
+function tryLines(tries: Screen['tries'], columns: number, paint: Paint): string[] {
+  const width = Math.max(...tries.map(({ command }) => command.length), 1)
   const column = Math.min(width, 46)
-  return screen.tries.flatMap(({ command, what }) => {
+  return tries.flatMap(({ command, what }) => {
     const side = `${padEnd(command, column)}  ${paint('dim', what)}`
     return widthOf(side) <= columns || what === '' ? [side.trimEnd()] : [command]
   })

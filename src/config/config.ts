@@ -77,6 +77,8 @@ export type Loaded =
 export interface LoadOptions {
   /** False for programs that must not hold credentials: then `keys` is empty and no secret is looked at. */
   readonly secrets?: boolean
+  /** Where relative paths in the file start, if that is not the file's own folder: for a copy of it. */
+  readonly dir?: string
 }
 
 export const configBytesAtMost = 268_435_456
@@ -144,7 +146,7 @@ export function readConfig(
   report(findings)
   if (shape === undefined) return fail(found)
 
-  const dir = dirname(absolute)
+  const dir = options.dir ?? dirname(absolute)
   const { draft, findings: drafted } = draftOf(shape, broken, bulkEndpoints(shape, dir, read, found))
   report(drafted)
   report(checkDraft(draft))

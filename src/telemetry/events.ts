@@ -28,6 +28,7 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
     say: (e) => `${e.role} ${e.version} started${e.http === '' ? '' : `, ${e.http}`}`,
   },
   'program.stopped': { level: 'info', say: (e) => `stopped: ${e.why}` },
+  'program.fell_back': { level: 'warn', say: (e) => `starts with the last good configuration: ${e.reason}` },
   'program.failed': { level: 'error', say: (e) => `failed: ${e.reason}` },
 
   'plan.published': {

@@ -12,3 +12,5 @@ export type CliEvent =
   | { readonly event: 'program.stopped'; readonly why: string }
   /** It cannot go on: a bug, or something that only a person can mend. */
   | { readonly event: 'program.failed'; readonly reason: string }
+  /** The configuration cannot be used: the last one that could is. */
+  | { readonly event: 'program.fell_back'; readonly reason: string }
