@@ -1,5 +1,5 @@
 /** `holdfast lab replay NAME`: a scenario told again, line by line, with its verdict and its picture. */
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import type { Command } from 'commander'
 import { type Cli, newCommand, outputOf, wholeArgument } from '../src/cli/cli.ts'
@@ -7,6 +7,7 @@ import { exit } from '../src/cli/exit.ts'
 import { usage } from '../src/cli/io.ts'
 import { table } from '../src/cli/text.ts'
 import { wrap } from './diagram-style.ts'
+import { replayFile } from './replay-file.ts'
 import type { Scenario, Told } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
 
@@ -14,6 +15,7 @@ interface ReplayOptions {
   readonly protocol?: string
   readonly seed?: number
   readonly svg?: string
+  readonly all?: boolean
 }
 
 export function replayCommand(cli: Cli): Command {
@@ -22,13 +24,16 @@ export function replayCommand(cli: Cli): Command {
     ['holdfast lab replay october-2025', 'the race of that night, with Holdfast'],
     ['holdfast lab replay october-2025 --protocol classic --svg night.svg', 'with its own protocol, as a picture too'],
     ['holdfast lab replay r8', 'a name with addresses becomes an alias'],
+    ['holdfast lab replay story-S1-1234.json', 'what a soak has found'],
   ])
-    .argument('[name]', 'the scenario')
+    .argument('[name]', 'the scenario, or a file with a story')
     .option('--protocol <protocol>', 'which one of the scenario runs')
     .option('--seed <n>', 'of the simulator', wholeArgument)
     .option('--svg <file>', 'write a space-time diagram')
+    .option('--all', 'of a story: also what goes on all the time')
     .action(async (name: string | undefined, options: ReplayOptions, command: Command) => {
       if (name === undefined) list(cli, command)
+      else if (name.endsWith('.json')) await replayFile(cli, command, fileAt(cli, name), { all: options.all === true })
       else await replay(cli, command, find(name), options)
     })
 }
@@ -36,6 +41,17 @@ export function replayCommand(cli: Cli): Command {
 function list(cli: Cli, command: Command): void {
   const rows = scenarios.map(({ name, summary, protocols }) => ({ name, summary, protocols }))
   outputOf(cli, command).print({ scenarios: rows }, () => table(rows.map(({ name, summary }) => [name, summary])))
+}
+
+function fileAt(cli: Cli, name: string): string {
+  const path = isAbsolute(name) ? name : join(cli.io.cwd, name)
+  if (existsSync(path)) return path
+  return usage(
+    'NAME',
+    'a scenario, or a file with a story',
+    `no file ${path}`,
+    'holdfast lab replay lists the scenarios',
+  )
 }
 
 function find(name: string): Scenario {
