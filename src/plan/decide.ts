@@ -52,6 +52,8 @@ export type Decided =
     }
 
 const reasonsMax = 1_000
+/** How long the first plan of all waits for pools, so that it holds every name; then it goes without them. */
+const patienceMs = 5_000
 const none: ReadonlyMap<string, string> = new Map()
 
 export function decide(input: Decision): Decided {
@@ -82,7 +84,11 @@ function decideAssessed(input: Decision, assessment: Assessment, refused: Readon
 
   if (instructions.freeze !== undefined)
     return hold(`frozen by ${instructions.freeze.author}: ${instructions.freeze.reason}`, null)
-  const alone = earliest([...assessment.balances.values()].map(({ nextAt }) => nextAt))
+  const balances = [...assessment.balances.values()]
+  const alone = earliest(balances.map(({ nextAt }) => nextAt))
+  const patient = (Math.min(input.since, now) + patienceMs) as EpochMs
+  if (input.previous === null && now < patient && balances.some(({ kind }) => kind === 'wait'))
+    return hold('the first plan waits for the first verdicts', earliest([patient, alone]))
   const gone = goneAlready(input, instructions.retire)
   if (!assessment.differs && assessment.rebuild.length === 0) return hold('nothing changed', alone)
   if (!assessment.urgent) {
