@@ -5,11 +5,11 @@
  */
 import type { Digest } from '../base/bytes.ts'
 import { digestOf } from '../base/bytes.ts'
-import { type Answer, answerText, parseAnswerText } from '../model/answer.ts'
+import { answerText, parseAnswerText } from '../model/answer.ts'
 import { type Generation, genesis } from '../model/generation.ts'
 import type { Name } from '../model/name.ts'
 import { inForce, type Override } from '../model/override.ts'
-import { entryLine, lineOf, type PlanText, parseEntryLine, shardLines, shardOf } from '../model/plan.ts'
+import { lineOf, type PlanText, shardLines, shardOf } from '../model/plan.ts'
 import type { Endpoint } from '../model/policy.ts'
 import type { EpochMs } from '../world/world.ts'
 import { type CapacityChange, checkCapacity, expectedAnswer } from './check-capacity.ts'
@@ -139,38 +139,35 @@ function checkEntries(input: CheckInput, overrides: readonly Override[], report:
   const retired: Name[] = []
   const counts = { changed: 0, added: 0, retired: 0 }
   for (const difference of differencesOf(previous, next)) {
-    const { name, before, after } = difference
-    const endpoint = compiled.policy.endpoints.get(name)
+    const { name, after } = difference
     checkSince(difference, input, report)
     if (after === null) continue
-    const entry = parseEntryLine(after)
-    if (entry === undefined || entryLine(entry) !== after) {
-      report('S2', name, 'an entry with an answer, in the one way to write it', after)
-      continue
-    }
-    const { answer } = entry
-    const live = answer.kind !== 'retired'
-    const lived = before !== null && !isRetiredLine(before)
-    if (lived && !live) {
+    const text = answerOf(after)
+    const was = difference.before === null ? null : answerOf(difference.before)
+    if (was === text) continue
+    const endpoint = compiled.policy.endpoints.get(name)
+    const lived = was !== null && was !== retiredText
+    if (text === retiredText) {
       counts.retired++
       retired.push(name)
-      if (!names.retire.has(name) || endpoint !== undefined || rollback !== null)
+      if (!lived || !names.retire.has(name) || endpoint !== undefined || rollback !== null)
         report('S2', name, 'an instruction to retire it, and no endpoint in the policy', 'retired', 'retire it by name')
-    } else if (live && !lived) counts.added++
-    else if (before !== null && answerOf(before) !== answerOf(after)) counts.changed++
-    if (!live || (before !== null && answerOf(before) === answerOf(after))) continue
-    if (names.pinned.has(name) && before !== null && lived)
-      report('override', name, `pinned: ${answerOf(before)}`, answerOf(after), 'unpin it first')
-    if (answer.kind === 'alias') checkAlias(name, answer, lookup, report)
-    checkAgainstSource(name, answerOf(after), endpoint, input, rollback, report)
+      continue
+    }
+    if (lived) counts.changed++
+    else counts.added++
+    if (lived && names.pinned.has(name)) report('override', name, `pinned: ${was}`, text, 'unpin it first')
+    if (!isAnswer(name, text, endpoint, input, rollback, report)) continue
+    const target = aliasTarget(text)
+    if (target !== undefined) checkAlias(name, target, lookup, report)
     if (endpoint?.from.kind !== 'pool') continue
-    const pool = endpoint.from.pool
+    const { pool } = endpoint.from
     const ofPool = changedOf.get(pool) ?? new Set<Name>()
     changedOf.set(pool, ofPool.add(name))
-    const pair = `${pool} ${before === null ? '' : answerOf(before)} ${answerOf(after)}`
-    if (before === null || !lived || seen.has(pair)) continue
+    const pair = `${pool} ${was} ${text}`
+    const [before, answer] = lived && !seen.has(pair) ? [parseAnswerText(was), parseAnswerText(text)] : []
     seen.add(pair)
-    capacity.push({ pool, name, before: parseAnswerText(answerOf(before)) as Answer, after: answer })
+    if (before !== undefined && answer !== undefined) capacity.push({ pool, name, before, after: answer })
   }
   checkUnreferenced(retired, next, report)
   checkBlast(input, counts, report)
@@ -195,6 +192,8 @@ function namedBy(overrides: readonly Override[]) {
   return names
 }
 
+const retiredText = '0 retired'
+
 /** S1 and S2 of one name: it does not vanish, its `since` rises when its answer changes and only then. */
 function checkSince({ name, before, after }: Difference, { next, rebase }: CheckInput, report: Report): void {
   if (after === null) {
@@ -202,36 +201,52 @@ function checkSince({ name, before, after }: Difference, { next, rebase }: Check
     return
   }
   const { generation } = next.head
-  const entry = parseEntryLine(after)
-  const old = before === null ? undefined : parseEntryLine(before)
-  if (entry === undefined) return
-  const revived = before !== null && isRetiredLine(before) && !isRetiredLine(after)
-  const born = old === undefined || revived ? generation : old.born
-  if (entry.born !== born) report('S1', name, `born in ${born}`, `born in ${entry.born}`)
-  if (entry.since !== generation) report('S1', name, `changed in ${generation}`, `changed in ${entry.since}`)
-  if (before !== null && answerOf(before) === answerOf(after) && rebase === null && !revived)
+  const text = answerOf(after)
+  const revived = before !== null && isRetiredLine(before) && text !== retiredText
+  const born = before === null || revived ? `${generation}` : bornIn(before)
+  if (after !== `${name} ${generation} ${born} ${text}`)
+    report('S1', name, `changed in ${generation}, born in ${born}`, after)
+  if (before !== null && answerOf(before) === text && rebase === null)
     report('S1', name, `the same line for the same answer: ${before}`, after)
 }
 
-/** What a name answers is what the policy and the pools say, or the old plan in a rollback. */
-function checkAgainstSource(
+function bornIn(line: string): string {
+  const second = line.indexOf(' ', line.indexOf(' ') + 1)
+  return line.slice(second + 1, line.indexOf(' ', second + 1))
+}
+
+/**
+ * What a name answers is what the policy and the pools say, or the old plan in a rollback. False if it
+ * is no answer at all, in the one way to write one.
+ */
+function isAnswer(
   name: Name,
   found: string,
   endpoint: Endpoint | undefined,
   { compiled, next }: CheckInput,
   rollback: PlanText | null,
   report: Report,
-): void {
+): boolean {
   if (rollback !== null) {
     const line = lineOf(rollback.shard(shardOf(name, rollback.head.shards.length)), name)
     const expected = line === undefined ? 'no change: the old plan has no such name' : answerOf(line)
     if (found !== expected) report('override', name, expected, found)
   } else if (endpoint === undefined) report('policy', name, 'no change: the policy has no such name', found)
   else {
-    const expected = expectedAnswer(endpoint, compiled.policy, next.head)
-    if (expected === undefined || answerText(expected) !== found)
-      report('policy', name, expected === undefined ? 'no change: its pool has no state' : answerText(expected), found)
+    const answer = expectedAnswer(endpoint, compiled.policy, next.head)
+    const expected = answer === undefined ? 'no change: its pool has no state' : answerText(answer)
+    if (found === expected) return true
+    report('policy', name, expected, found)
   }
+  const answer = parseAnswerText(found)
+  if (answer !== undefined && answerText(answer) === found) return true
+  report('S2', name, 'an answer, in the one way to write it', found)
+  return false
+}
+
+function aliasTarget(text: string): Name | undefined {
+  const space = text.lastIndexOf(' ')
+  return text.endsWith(' alias', space) ? (text.slice(space + 1) as Name) : undefined
 }
 
 /** Lines of a plan by name; a shard that is asked often gets an index. */
@@ -254,13 +269,8 @@ function lookupIn(plan: PlanText): (name: Name) => string | undefined {
 }
 
 /** S2: an alias ends at an endpoint that answers addresses. */
-function checkAlias(
-  name: Name,
-  answer: Answer & { readonly kind: 'alias' },
-  lookup: (name: Name) => string | undefined,
-  report: Report,
-): void {
-  let target = answer.target
+function checkAlias(name: Name, first: Name, lookup: (name: Name) => string | undefined, report: Report): void {
+  let target = first
   // Pins and kept names may lengthen what the policy allows.
   for (let length = 0; length <= 4 * longestAliasChain; length++) {
     const line = lookup(target)
@@ -269,9 +279,9 @@ function checkAlias(
       report('S2', name, 'an alias that ends at a live endpoint', found)
       return
     }
-    const next = parseAnswerText(answerOf(line))
-    if (next?.kind !== 'alias') return
-    target = next.target
+    const next = aliasTarget(line)
+    if (next === undefined) return
+    target = next
   }
   report(
     'S2',
