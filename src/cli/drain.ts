@@ -30,6 +30,13 @@ export function drainCommand(cli: Cli): Command {
         options,
         undo: `holdfast undrain ${shellWord(`${pool}/${target}`)}`,
         means: `${pool}/${target} is out of every answer`,
+        held: (plan) => {
+          if (plan.pools[pool]?.targets[target]?.kind !== 'held') return null
+          const why =
+            plan.reasons.find(({ subject }) => subject === `${pool}/${target}`)?.text ??
+            'too little capacity would answer'
+          return options.break?.includes('S5') === true ? why : `${why}. To take it out all the same: --break S5`
+        },
         planned: (plan) => {
           const state = plan.pools[pool]?.targets[target]
           if (state?.kind === 'drained') return true

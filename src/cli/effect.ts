@@ -108,7 +108,7 @@ export async function awaitEffect(store: Store, wanted: Wanted): Promise<Effect>
               : `generation ${generation} is published, and no enactor has finished it: see holdfast status`
       } else why = await noPlanner(store, planned ?? `generation ${head.generation} does not carry it out yet`)
     }
-    tell(why)
+    if (carriedBy === null) tell(why)
     const left = until - Date.now()
     if (left <= 0) {
       return { kind: 'pending', generation: head?.generation ?? null, why }
@@ -132,5 +132,6 @@ async function noPlanner(store: Store, otherwise: string): Promise<string> {
 
 /** "drain web/east", for messages. */
 export function instructionText(action: OverrideAction): string {
-  return subjectOf(action).replace('/', ' ') + (action.kind === 'rollback' ? ` to generation ${action.to}` : '')
+  const subject = subjectOf(action).replace('/', ' ')
+  return action.kind === 'rollback' && action.to > 0 ? `${subject} to generation ${action.to}` : subject
 }

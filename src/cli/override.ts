@@ -1,6 +1,7 @@
 /** What all commands that instruct the planner share: author, reason, expiry, waiting, and the way back. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Override, OverrideAction } from '../model/override.ts'
+import type { PlanHead } from '../model/plan.ts'
 import type { Policy } from '../model/policy.ts'
 import type { Store } from '../store/store.ts'
 import type { EpochMs } from '../world/world.ts'
@@ -10,6 +11,7 @@ import { exit } from './exit.ts'
 import { forecast, refuseIfImpossible } from './forecast.ts'
 import { usage } from './io.ts'
 import { describe, type ForecastDocument } from './plan.ts'
+import { readHeadPlan } from './read.ts'
 import { durationText, timeText } from './text.ts'
 
 export interface OverrideOptions {
@@ -89,6 +91,8 @@ export interface Instruction {
   readonly options: Pick<OverrideOptions, 'wait' | 'dryRun'>
   /** Does a plan carry it out? `undefined`: it has no plan of its own to wait for (a freeze). */
   readonly planned?: Wanted['planned']
+  /** Given the plan that is expected to follow: why it would not carry this out for now, and what would help. */
+  readonly held?: (plan: PlanHead) => string | null
   /** The exact command that takes it back, or null where nothing does. */
   readonly undo: string | null
   /** In one sentence, for people: "web/east is out of every answer". */
@@ -137,7 +141,10 @@ export async function carryOut(
   }
   output.note(override === null ? `taken back: ${what}` : `written: ${what}${expiryText(override)}`)
   let effect: Effect | null = null
-  if (options.wait !== false && instruction.planned !== undefined) {
+  const next = expected.decided.kind === 'plan' ? expected.decided.head : await readHeadPlan(store)
+  const held = next === undefined ? null : (instruction.held?.(next) ?? null)
+  if (held !== null) effect = { kind: 'pending', generation: next?.generation ?? null, why: held }
+  else if (options.wait !== false && instruction.planned !== undefined) {
     const waitMs = typeof options.wait === 'number' ? options.wait : 30_000
     effect = await awaitEffect(store, {
       planned: instruction.planned,
@@ -159,7 +166,9 @@ export async function carryOut(
         ? `in force: ${instruction.means}`
         : effect.kind === 'enacted'
           ? `generation ${effect.generation}, enacted by ${effect.by}: ${instruction.means}`
-          : `written, but not enacted within ${durationText(typeof options.wait === 'number' ? options.wait : 30_000)}: ${effect.why}`,
+          : held !== null
+            ? `in force, but it has to wait: ${held}`
+            : `written, but not enacted within ${durationText(typeof options.wait === 'number' ? options.wait : 30_000)}: ${effect.why}`,
       ...result.blocked.map((text) => `  blocked  ${text}`),
       ...(undo === null ? [] : [`undo: ${undo}`]),
     ].join('\n'),

@@ -17,9 +17,7 @@ export const selfCommand: readonly [string, ...string[]] = [
 export const logFolder = (config: Pick<Config, 'state'>): string => join(config.state, 'logs')
 const recordPath = (config: Pick<Config, 'state'>, name: string): string => join(config.state, 'run', `${name}.json`)
 
-export function programsOf(config: Config, given: NodeJS.ProcessEnv): readonly ProgramSpec[] {
-  // Compiled code is kept, so that a program that died is back in half the time.
-  const env = { NODE_COMPILE_CACHE: join(config.state, 'cache'), ...given }
+export function programsOf(config: Config, env: NodeJS.ProcessEnv): readonly ProgramSpec[] {
   const role = (kind: string, id: string): ProgramSpec => ({
     name: id,
     kind: 'role',
