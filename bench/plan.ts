@@ -59,9 +59,9 @@ function main(quick: boolean): void {
       print(`${label}: check, which walks the difference`, own('check'), 's')
       print(`${label}: difference alone`, own('difference'), 's')
       // Only at the size that was measured: what a runtime needs by itself does not grow.
-      const memory =
-        size === octodns.records ? (['octoDNS, quoted', octodns.megabytes / own('megabytes')] as const) : []
-      print(`${label}: peak memory, all of the program`, own('megabytes'), 'MB', ...memory)
+      const memory = `${label}: peak memory, all of the program`
+      if (size !== octodns.records) print(memory, own('megabytes'), 'MB')
+      else print(memory, own('megabytes'), 'MB', 'octoDNS, quoted', octodns.megabytes / own('megabytes'))
       print(`${label}: peak memory beyond the policy itself`, own('megabytes') - own('megabytesBefore'), 'MB')
     }
     const size = quick ? 10_000 : 1_000_000
