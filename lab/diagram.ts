@@ -169,16 +169,25 @@ function shadesOf({ spans, messages, marks, accent }: Diagram): Shade {
 
 const n = (value: number): string => String(Math.round(value * 10) / 10)
 
+/** Between two labels, at least. */
+const tickWidth = 64
+
 function axis(diagram: Diagram, x: Scale, bottom: number): string {
   const { from, to, cut } = diagram
-  const shown = (cut?.from ?? to) - from
-  const step = [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600].find((seconds) => shown / (seconds * 1000) <= 12) ?? 1800
+  const perMs = (x(cut?.from ?? to) - x(from)) / ((cut?.from ?? to) - from)
+  const steps = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600]
+  const step = 1000 * (steps.find((seconds) => seconds * 1000 * perMs >= tickWidth) ?? 7200)
   const parts: string[] = []
-  for (let at = Math.ceil(from / (step * 1000)) * step * 1000; at <= (cut?.from ?? to); at += step * 1000) {
-    if (cut !== undefined && x(at) > x(cut.from) - 8) continue
-    parts.push(`<path class="grid" d="M${n(x(at))} ${top - 8}V${bottom}"/>`)
-    parts.push(`<text class="tick" x="${n(x(at))}" y="${top - 14}">${clockText(at, step < 1)}</text>`)
+  const ticks = (start: number, end: number) => {
+    for (let at = Math.ceil(start / step) * step; at <= end; at += step) {
+      if (cut !== undefined && Math.abs(x(at) - x(cut.from) - cutWidth / 2) < tickWidth) continue
+      parts.push(`<path class="grid" d="M${n(x(at))} ${top - 8}V${bottom}"/>`)
+      parts.push(`<text class="tick" x="${n(x(at))}" y="${top - 14}">${clockText(at, step < 1000)}</text>`)
+    }
   }
+  ticks(from, cut?.from ?? to)
+  // After a short remainder, the end says enough.
+  if (cut !== undefined && (to - cut.to) * perMs > 2 * tickWidth) ticks(cut.to, to)
   return parts.join('')
 }
 

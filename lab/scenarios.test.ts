@@ -43,7 +43,7 @@ describe('scenarios', () => {
       }
   })
 
-  test('are told with a verdict', async () => {
+  test.skipIf(process.env.REWRITE === '1')('are told with a verdict', async () => {
     const lines: string[] = []
     const scenario = scenarios.find(({ name }) => name === 'r2')
     const told = await scenario?.run({ protocol: 'holdfast', tell: (line) => lines.push(line) })

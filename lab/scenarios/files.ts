@@ -33,11 +33,12 @@ export interface Played {
   /** One list of lines for each block. */
   readonly outputs: readonly (readonly string[])[]
   readonly hash: string
+  readonly svg: string
 }
 
 /** @throws Error that says which command could not be carried out */
 export async function play(
-  { name, blocks }: Transcript,
+  { name, title, mustBe, blocks }: Transcript,
   seed = 1,
   tell: (line: string) => void = () => {},
 ): Promise<Played> {
@@ -60,7 +61,7 @@ export async function play(
     }
     outputs.push(output)
   }
-  return { outputs, hash: player.hash }
+  return { outputs, hash: player.hash, svg: player.draw(`${name.toUpperCase()}: ${title}`, mustBe) }
 }
 
 export function scenarioOf({ transcript }: ScenarioFile): Scenario {
@@ -72,7 +73,7 @@ export function scenarioOf({ transcript }: ScenarioFile): Scenario {
     async run({ tell, seed }): Promise<Told> {
       tell(`# ${title}`)
       tell(`# Stands for: ${standsFor}`)
-      const { outputs, hash } = await play(transcript, seed, tell)
+      const { outputs, hash, svg } = await play(transcript, seed, tell)
       const said = outputs.flat().find((line) => isBad(line))
       // With another seed other enactors are first: what was written down holds for its own seed only.
       const differing =
@@ -86,7 +87,7 @@ export function scenarioOf({ transcript }: ScenarioFile): Scenario {
           `after "${block.commands.at(-1)}", expected "${block.expected.join('; ')}", found "${outputs[differing]?.join('; ')}"`)
       const verdict =
         mustNot === undefined ? `As it must be: ${mustBe}` : `Not as it must be: ${mustNot}. It must be: ${mustBe}`
-      return { verdict, asExpected: mustNot === undefined, hash }
+      return { verdict, asExpected: mustNot === undefined, hash, svg }
     },
   }
 }

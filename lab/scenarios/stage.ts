@@ -15,10 +15,12 @@ import { neverEmpty } from '../checks/never-empty.ts'
 import { wayBack } from '../checks/way-back.ts'
 import { whole } from '../checks/whole.ts'
 import { Region, type Wishes } from '../region.ts'
+import { watchRegion } from '../region-diagram.ts'
 import type { Standing } from '../sim/authority.ts'
 import { Kernel, ms, type Process } from '../sim/kernel.ts'
 import { epoch } from '../sim/world.ts'
 import type { Shape } from '../story.ts'
+import { Chronicle } from './chronicle.ts'
 
 export interface Traced {
   readonly by: string
@@ -44,6 +46,11 @@ interface Held {
 export class Stage {
   readonly kernel: Kernel
   readonly region: Region
+  /** For the picture. */
+  readonly chronicle = new Chronicle(
+    () => this.kernel.now / 1000,
+    () => {},
+  )
   readonly traces: Traced[] = []
   readonly changes: Changed[] = []
   /** Every answer that a name gave, in order, without repetitions; by name asked about. */
@@ -96,6 +103,7 @@ export class Stage {
         for (const check of checks) this.violation ??= check.onRecords?.(name, before, after, by) ?? null
         this.#ask()
       }
+    watchRegion(region, this.chronicle)
   }
 
   /** Before anybody starts: records that somebody else keeps at a name. */
@@ -166,6 +174,7 @@ export class Stage {
   release(enactor: string): void {
     const held = this.#held.get(enactor)
     this.#held.delete(enactor)
+    this.chronicle.end('held', enactor)
     if (held?.go) this.kernel.after(0, this.region.process(enactor), held.go)
   }
 
@@ -208,6 +217,7 @@ export class Stage {
       if (held === undefined || held.step !== step || held.go !== null || !names.includes(held.name))
         return Promise.resolve()
       held.generation = changes.find(({ name }) => name === held.name)?.marker.generation ?? null
+      this.chronicle.begin('held', { lane: self.id, tone: 'held' })
       return new Promise((resolve) => {
         held.go = resolve
       })
