@@ -124,6 +124,8 @@ function byHand(region: Region, index: number, what: (Happening & { kind: 'hand'
   const before = authority.at(name)
   // What Holdfast never published is somebody else's, and not the matter here.
   if (generationAt(before) === null || before.marker.some((strings) => strings.includes('o=other'))) return
+  // A marker that goes before anybody has seen it leaves nothing to know the name by: see `drawStory`.
+  if (what !== 'edit' && what !== 'empty' && !isKnown(region, name, generationAt(before) ?? 0)) return
   const strange = { addresses: ['203.0.113.9' as never], alias: null, ttl: 5 }
   switch (what) {
     case 'edit':
@@ -150,6 +152,15 @@ function byHand(region: Region, index: number, what: (Happening & { kind: 'hand'
       authority.tamper(name, { marker: [], addresses: [], alias: null, ttl: null })
       break
   }
+}
+
+/** Whether an enactor has said that this name was published. */
+function isKnown({ store }: Region, name: Name, generation: number): boolean {
+  return store.keys(keys.progress.prefix).some((key) => {
+    const progress = keys.progress.decode(store.peek(key) ?? new Uint8Array())
+    if (progress === undefined || progress.enacted < generation) return false
+    return !progress.blocked.some((one) => one.name === name)
+  })
 }
 
 function damage({ store }: Region, what: (Happening & { kind: 'damage' })['what']): void {

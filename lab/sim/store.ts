@@ -18,7 +18,7 @@ import {
   type Watched,
   type Write,
 } from '../../src/store/store.ts'
-import { type Kernel, type Micros, ms, type Process } from './kernel.ts'
+import { type Kernel, type Micros, ms, type Process, type Timer } from './kernel.ts'
 import { type Ratio, type Stream, stream } from './random.ts'
 
 export interface StoreWeather {
@@ -36,6 +36,17 @@ interface Stored {
   readonly value: Uint8Array
   readonly revision: Revision
 }
+
+/** One client of the store, until it closes it. */
+interface Handle {
+  closed: boolean
+  /** Commits under way. */
+  readonly begun: Set<Promise<Commit>>
+  /** What ends each waiting watch. */
+  readonly endings: Set<() => void>
+}
+
+const closedStore = () => new StoreOutage(problem('store', 'an open store', 'one that was closed', 'open it again'))
 
 interface Watcher {
   readonly prefix: string
@@ -132,31 +143,48 @@ export class SimulatedStore {
         })
       })
 
+    const handle: Handle = { closed: false, begun: new Set(), endings: new Set() }
+    const open = () => {
+      if (handle.closed) throw closedStore()
+    }
     return {
-      get: (key) => {
+      get: async (key) => {
+        open()
         assertKey(key)
-        return call(`get ${key}`, () => this.#get(key))
+        return await call(`get ${key}`, () => this.#get(key))
       },
-      range: (prefix, options = {}) => {
+      range: async (prefix, options = {}) => {
+        open()
         assertPrefix(prefix)
-        return call(`range ${prefix}`, () => this.#range(prefix, options))
+        const limit = rangeLimit(options.limit)
+        return await call(`range ${prefix}`, () => this.#range(prefix, { ...options, limit }))
       },
       commit: async (compares, writes): Promise<Commit> => {
+        open()
         assertCommit(compares, writes)
         const copies = writes.map((write) => (write.kind === 'put' ? { ...write, value: write.value.slice() } : write))
+        const answer = call('commit', () => this.#apply(compares, copies, process.id))
+        handle.begun.add(answer)
         try {
-          return await call('commit', () => this.#apply(compares, copies, process.id))
+          return await answer
         } catch (error) {
           if (error instanceof StoreOutage) return { kind: 'unknown', reason: error.problem.found }
           throw error
+        } finally {
+          handle.begun.delete(answer)
         }
       },
-      watch: (prefix, after, timeoutMs) => {
+      watch: async (prefix, after, timeoutMs) => {
+        open()
         assertPrefix(prefix)
         assertWatch(after, timeoutMs)
-        return this.#watch(process, prefix, after, timeoutMs)
+        return await this.#watch(process, handle, prefix, after, timeoutMs)
       },
-      close: async () => {},
+      close: async () => {
+        handle.closed = true
+        for (const end of handle.endings) end()
+        await Promise.allSettled(handle.begun)
+      },
     }
   }
 
@@ -176,8 +204,7 @@ export class SimulatedStore {
     return stored && { key, value: stored.value.slice(), revision: stored.revision }
   }
 
-  #range(prefix: string, { after, limit }: { readonly after?: string; readonly limit?: number }): Range {
-    const most = rangeLimit(limit)
+  #range(prefix: string, { after, limit: most }: { readonly after?: string; readonly limit: number }): Range {
     const matching = this.keys(prefix).filter((key) => after === undefined || byUtf8(key, after) > 0)
     const entries = matching.slice(0, most).map((key) => this.#get(key) as Entry)
     return { entries, revision: this.revision, more: matching.length > most }
@@ -197,10 +224,9 @@ export class SimulatedStore {
       else this.#entries.set(write.key, { value: write.value, revision })
       this.#changes.push({ revision, key: write.key })
     }
-    if (this.#changes.length > 2 * this.#keepChanges) {
-      this.#changes = this.#changes.slice(-this.#keepChanges)
-      this.#floor = this.#changes[0]?.revision ?? revision
-    }
+    const dropped = this.#changes[this.#changes.length - this.#keepChanges - 1]
+    if (dropped !== undefined) this.#floor = dropped.revision
+    if (this.#changes.length > 2 * this.#keepChanges) this.#changes = this.#changes.slice(-this.#keepChanges)
     this.onCommit(writes, by)
     for (const watcher of [...this.#watchers]) {
       if (writes.some(({ key }) => key.startsWith(watcher.prefix))) watcher.wake()
@@ -219,17 +245,21 @@ export class SimulatedStore {
     return keys.size === 0 ? undefined : { kind: 'changed', keys: [...keys].reverse(), revision: this.revision }
   }
 
-  #watch(process: Process, prefix: string, after: Revision, timeoutMs: number): Promise<Watched> {
+  #watch(process: Process, handle: Handle, prefix: string, after: Revision, timeoutMs: number): Promise<Watched> {
     const { incarnation } = process
     return new Promise((resolve, reject) => {
       let over = false
+      let quiet: Timer | undefined
+      const end = () => reject(closedStore())
+      handle.endings.add(end)
       const finish = (answer: Watched) => {
         if (over) return
         over = true
-        quiet.cancelled = true
+        if (quiet !== undefined) quiet.cancelled = true
         this.#watchers.delete(watcher)
         this.#travel(process, incarnation, () => {
           late.cancelled = true
+          handle.endings.delete(end)
           resolve(answer)
         })
       }
@@ -242,15 +272,19 @@ export class SimulatedStore {
         },
       }
       this.#travel(process, null, () => {
+        if (over) return
         this.#watchers.add(watcher)
         watcher.wake()
+        if (!over)
+          quiet = this.#kernel.arrive(ms(timeoutMs), null, () => finish({ kind: 'quiet', revision: this.revision }))
       })
-      const quiet = this.#kernel.arrive(ms(timeoutMs), null, () => finish({ kind: 'quiet', revision: this.revision }))
       const late = this.#kernel.after(
         ms(timeoutMs) + this.weather.patience,
         process,
         () => {
+          over = true
           this.#watchers.delete(watcher)
+          handle.endings.delete(end)
           reject(new StoreOutage(problem('store', 'news or a time-out', 'silence', 'wait')))
         },
         incarnation,
