@@ -4,7 +4,7 @@ import { bugs } from './bugs/bugs.ts'
 import { clockText, type Diagram, drawDiagram } from './diagram.ts'
 import { wrap } from './diagram-style.ts'
 import type { Story } from './story.ts'
-import { drawStory } from './story-diagram.ts'
+import { storyPicture } from './story-diagram.ts'
 
 const plain: Diagram = {
   title: 'Two & <three>',
@@ -115,7 +115,7 @@ describe('a story', () => {
   }
 
   test('is drawn with its region, what happened, and what stood at its names', async () => {
-    const { svg, outcome } = await drawStory(story, { title: 'nothing wrong' })
+    const { svg, outcome } = await storyPicture(story, { title: 'nothing wrong' })
     expect(outcome.violation).toBeNull()
     expectWhole(svg)
     for (const text of ['planner-1', 'enactor-2', 'pool0-0', 'pause enactor-2, for 3 s', 'hand empty'])
@@ -126,7 +126,7 @@ describe('a story', () => {
   test('ends with what it violates', async () => {
     const bug = bugs.find(({ name }) => name === 'empty-blocks')
     const plant = bug?.plant.bind(bug)
-    const { svg, outcome } = await drawStory(story, { title: 'a bug', only: 'L1', ...(plant && { plant }) })
+    const { svg, outcome } = await storyPicture(story, { title: 'a bug', only: 'L1', ...(plant && { plant }) })
     expect(outcome.violation).toMatchObject({ invariant: 'L1' })
     expectWhole(svg)
     expect(svg).toContain('L1: pool0-0.z0.test.')

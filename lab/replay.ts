@@ -1,5 +1,5 @@
 /** `holdfast lab replay NAME`: a scenario told again, line by line, with its verdict and its picture. */
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { isAbsolute, join } from 'node:path'
 import type { Command } from 'commander'
 import { type Cli, newCommand, outputOf, wholeArgument } from '../src/cli/cli.ts'
@@ -7,6 +7,7 @@ import { exit } from '../src/cli/exit.ts'
 import { usage } from '../src/cli/io.ts'
 import { table } from '../src/cli/text.ts'
 import { wrap } from './diagram-style.ts'
+import { writePicture } from './picture.ts'
 import { replayFile } from './replay-file.ts'
 import type { Scenario, Told } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
@@ -33,7 +34,8 @@ export function replayCommand(cli: Cli): Command {
     .option('--all', 'of a story: also what goes on all the time')
     .action(async (name: string | undefined, options: ReplayOptions, command: Command) => {
       if (name === undefined) list(cli, command)
-      else if (name.endsWith('.json')) await replayFile(cli, command, fileAt(cli, name), { all: options.all === true })
+      else if (name.endsWith('.json'))
+        await replayFile(cli, command, fileAt(cli, name), { all: options.all === true, svg: options.svg ?? null })
       else await replay(cli, command, find(name), options)
     })
 }
@@ -82,14 +84,8 @@ async function replay(cli: Cli, command: Command, scenario: Scenario, options: R
   if (svg !== null) note(`drawn: ${svg}`)
 }
 
-/** Where it was written. */
 function picture(cli: Cli, { name }: Scenario, { svg }: Told, file: string): string {
-  if (svg === undefined) return usage('--svg', 'a scenario that draws', name, 'leave --svg out')
-  const path = isAbsolute(file) ? file : join(cli.io.cwd, file)
-  try {
-    writeFileSync(path, svg)
-  } catch (error) {
-    return usage('--svg', 'a file that can be written', `${path}: ${(error as Error).message}`, 'name another file')
-  }
-  return path
+  return svg === undefined
+    ? usage('--svg', 'a scenario that draws', name, 'leave --svg out')
+    : writePicture(cli, file, svg)
 }

@@ -18,7 +18,7 @@ export interface StoryDiagramOptions {
 const toldMost = 12
 
 /** Runs the story once more, and draws it up to its violation, or to its end. */
-export async function drawStory(
+export async function storyPicture(
   story: Story,
   { title, plant, only }: StoryDiagramOptions,
 ): Promise<{ readonly svg: string; readonly outcome: Outcome }> {
