@@ -1,4 +1,4 @@
-/** The night ends as history says with its own protocol, and without harm with Holdfast's. `REWRITE=1` draws docs/october-2025-*.svg anew. */
+/** The night ends as history says with its own protocol, and without harm with Holdfast's. `REWRITE=1` draws and writes docs/october-2025* anew. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { classicNight } from './classic.ts'
@@ -24,6 +24,18 @@ function expectDrawn(protocol: string, svg: string | undefined): void {
   if (protocol === 'classic') expect(svg === kept, `${file.pathname} is another picture: run with REWRITE=1`).toBe(true)
 }
 
+/** So does its text. */
+function expectTold(lines: readonly string[]): void {
+  const file = new URL('../../../docs/october-2025.md', import.meta.url)
+  const page = readFileSync(file, 'utf8')
+  const told = page.replace(
+    /(```transcript\n)[\s\S]*?(```)/,
+    (_, open, close) => `${open}${lines.join('\n')}\n${close}`,
+  )
+  if (process.env.REWRITE === '1') writeFileSync(file, told)
+  else expect(told === page, `${file.pathname} tells something else: run with REWRITE=1`).toBe(true)
+}
+
 describe('with the protocol of that night', () => {
   test('the name answers no address, and nobody can mend it', async () => {
     const told = await replay('classic')
@@ -34,6 +46,7 @@ describe('with the protocol of that night', () => {
     expect(told.text).toContain('the target was not found')
     expect(told.lines.length).toBeLessThan(40)
     expectDrawn('classic', told.svg)
+    expectTold(told.lines)
   })
 
   test('whatever the seed', { timeout: 30_000 }, async () => {
