@@ -31,6 +31,11 @@ export class ClaimedPlan {
     this.#otherHistory = otherHistory
   }
 
+  /** Whether any plan was there since this enactor started. */
+  get sawHead(): boolean {
+    return this.#newest !== undefined
+  }
+
   /** What this enactor claimed before it was restarted. @throws StoreOutage */
   async recall(): Promise<void> {
     const claim = await this.#store.get(keys.claim.key(this.#world.id))

@@ -103,8 +103,6 @@ class Enactor {
   #policy: Policy | undefined
   #policyComplaint = ''
   #source: ShardSource | undefined
-  /** Targets of aliases that were seen to stand, by view. */
-  readonly #standing = new WeakMap<PlanView, Set<Name>>()
   #slice: Slice | undefined
   #verifiedAt = Number.NEGATIVE_INFINITY
   #revision: Revision = never
@@ -139,6 +137,7 @@ class Enactor {
     await this.#readPolicy()
     if (this.#policy !== undefined && this.#source !== undefined) await this.#claimed.read(this.#policy, this.#source)
     const { view } = this.#claimed
+    if (!this.#claimed.sawHead) this.#reports.unrecall()
     if (view !== undefined) {
       await this.#evidence.read()
       const slice = await this.#nextSlice(view)
@@ -343,9 +342,7 @@ class Enactor {
   async #target(view: PlanView, owner: string, name: Name): Promise<Target> {
     const work = this.#zones.get(zoneOf(name, this.#zones) as Name)
     const zone = work && { name: work.zone.name, provider: work.provider, memory: work.memory }
-    const standing = this.#standing.get(view) ?? new Set()
-    this.#standing.set(view, standing)
-    return await targetOf(view, name, zone, owner, standing)
+    return await targetOf(view, name, zone, owner)
   }
 
   #note(): string {

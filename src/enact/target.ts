@@ -1,4 +1,8 @@
-/** Whether an alias may be pointed at a name: only at what was seen to stand in DNS, as this plan or a newer one has it. */
+/**
+ * Whether an alias may be pointed at a name: only at what stands in DNS now, as this plan or a newer
+ * one has it. Nothing is remembered: what stood there a while ago may have been emptied since, and an
+ * alias must not be led from something to nothing.
+ */
 import type { Name } from '../model/name.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Target } from './batch.ts'
@@ -13,15 +17,13 @@ export interface TargetZone {
   readonly memory: ZoneMemory
 }
 
-/** `standing` remembers, for this view. @throws PlanVanished, StoreOutage */
+/** @throws PlanVanished, StoreOutage */
 export async function targetOf(
   view: PlanView,
   name: Name,
   zone: TargetZone | undefined,
   owner: string,
-  standing: Set<Name>,
 ): Promise<Target> {
-  if (standing.has(name)) return { kind: 'stands' }
   const entry = await view.entry(name)
   if (entry === undefined) return { kind: 'blocked', why: 'it is not in the plan' }
   if (entry.answer.kind === 'retired') return { kind: 'blocked', why: 'it is retired' }
@@ -29,10 +31,8 @@ export async function targetOf(
   const [reading] = await zone.provider.read(zone.name, [name])
   if (reading?.kind !== 'published') return { kind: 'missing', why: reading?.reason ?? 'it was not read' }
   const verdict = fence(entry, reading.published, { owner, ours: false, adopt: false })
-  if (verdict.kind === 'current' || (verdict.kind === 'superseded' && isLive(reading.published))) {
-    standing.add(name)
+  if (verdict.kind === 'current' || (verdict.kind === 'superseded' && isLive(reading.published)))
     return { kind: 'stands' }
-  }
   const blocked = zone.memory.blocked.get(name)
   if (blocked !== undefined) return { kind: 'blocked', why: blocked.why }
   zone.memory.recheck.add(name)
