@@ -9,6 +9,10 @@ import { type Check, isTombstone, type Scene } from './check.ts'
 export function neverEmpty(scene: Scene): Check {
   const pointing = new Map<Name, Set<Name>>()
   const givenUp = new Set<string>()
+  /** When a hand last changed a name: what leads there then may have been looked at just before. */
+  const touched = new Map<Name, number>()
+  const justTouched = (name: Name | null) =>
+    name !== null && scene.now() - (touched.get(name) ?? Number.NEGATIVE_INFINITY) < underWayMs
   return {
     invariant: 'S2',
     onCommit(writes, by) {
@@ -18,10 +22,11 @@ export function neverEmpty(scene: Scene): Check {
       return null
     },
     onRecords(name, before, after, by) {
+      if (by === 'hand') touched.set(name, scene.now())
       if (before.alias !== null) pointing.get(before.alias)?.delete(name)
       if (after.alias !== null) pointing.set(after.alias, (pointing.get(after.alias) ?? new Set()).add(name))
       if (by === 'hand') return null
-      if (!isTombstone(after) && !answers(scene, after))
+      if (!isTombstone(after) && !answers(scene, after) && !justTouched(after.alias))
         return { invariant: 'S2', text: `${by} left ${name} without an address: ${describe(after)}` }
       if (isTombstone(after) && !isTombstone(before) && !givenUp.has(name))
         return { invariant: 'S2', text: `${by} gave up ${name}, which no operator retired` }
@@ -34,6 +39,8 @@ export function neverEmpty(scene: Scene): Check {
 }
 
 const retirement = 'override/retire/'
+/** A write may be on its way so long. */
+const underWayMs = 3_000
 
 function answers(scene: Scene, standing: Standing): boolean {
   let at = standing

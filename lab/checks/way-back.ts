@@ -28,6 +28,8 @@ export function wayBack(scene: Scene, keepPlans: number): Check {
   const published = new Map<Name, number>()
   /** In order of commits: when head and each claim were last written. */
   const written = new Map<string, number>()
+  /** What each plan referred to: who deletes a plan leaves its shards to the sweep. */
+  const shardsOf = new Map<string, readonly string[]>()
   let commits = 0
 
   const isWhole = (generation: number): string | null => {
@@ -87,9 +89,11 @@ export function wayBack(scene: Scene, keepPlans: number): Check {
         if (write.key === 'head' || write.key.startsWith('claim/')) written.set(write.key, commits)
         if (by === 'tamper') {
           if (/^(head|plan|shard)/.test(write.key)) lost.add(write.key)
+          for (const digest of shardsOf.get(write.key) ?? []) lost.add(`shard/${digest}`)
         } else if (write.kind === 'put') {
           lost.delete(write.key)
           headMoved ||= write.key === 'head'
+          if (write.key.startsWith('plan/')) shardsOf.set(write.key, json<PlanDocument>(write.value)?.shards ?? [])
         } else if (/^(plan|shard)\//.test(write.key)) deleted.add(write.key)
         if (write.kind === 'put' && write.key.startsWith('shard/'))
           for (const { name, since } of linesOf(write.value)) {
