@@ -110,9 +110,9 @@ const rare = [
   'health.blinded',
   'health.delayed',
   'health.turned',
-  'plan.damage-found',
+  'plan.damage_found',
   'plan.lost',
-  'plan.stood-by',
+  'plan.stood_by',
   'sweep.conflicted',
   'sweep.deleted',
 ] as const

@@ -13,7 +13,7 @@ export interface TranscriptOptions {
 
 /** Goes on all the time and says little. */
 const usual =
-  /^ *[\d.]+ s {2}\S+ +(?:commits (?:claim\/\S+|progress\/\S+|policy| )+$|health\.(?:probed|started|policy_changed|store_found)|plan\.(?:pool-weighed|policy-taken|held)|enact\.(?:claimed|passed|completed|store_found|authority_found))/
+  /^ *[\d.]+ s {2}\S+ +(?:commits (?:claim\/\S+|progress\/\S+|policy| )+$|health\.(?:probed|started|policy_changed|store_found)|plan\.(?:pool_weighed|policy_taken|held)|enact\.(?:claimed|passed|completed|store_found|authority_found))/
 
 export async function tellStory(
   story: Story,

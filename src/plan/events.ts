@@ -17,7 +17,7 @@ export type PlanEvent =
     }
   /** The state of a pool in the plan just published. `capacity`: 0 to 1. */
   | {
-      readonly event: 'plan.pool-weighed'
+      readonly event: 'plan.pool_weighed'
       readonly generation: number
       readonly pool: string
       readonly capacity: number
@@ -33,7 +33,7 @@ export type PlanEvent =
   | { readonly event: 'plan.lost'; readonly generation: number; readonly key: string }
   /** The check refused a plan: one event for each violation, at most ten. */
   | {
-      readonly event: 'plan.check-failed'
+      readonly event: 'plan.check_failed'
       readonly generation: number
       readonly rule: string
       readonly at: string
@@ -44,19 +44,19 @@ export type PlanEvent =
   /** Nothing was published, for a reason that is new. */
   | { readonly event: 'plan.held'; readonly reason: string }
   /** The policy in use changed. */
-  | { readonly event: 'plan.policy-taken'; readonly digest: string; readonly endpoints: number; readonly pools: number }
+  | { readonly event: 'plan.policy_taken'; readonly digest: string; readonly endpoints: number; readonly pools: number }
   /** The policy cannot be used; the last good one stays in use. */
-  | { readonly event: 'plan.policy-refused'; readonly problems: number; readonly first: string }
+  | { readonly event: 'plan.policy_refused'; readonly problems: number; readonly first: string }
   /** Another planner's policy is in force. */
-  | { readonly event: 'plan.stood-by'; readonly reason: string }
+  | { readonly event: 'plan.stood_by'; readonly reason: string }
   /** The newest plan is missing or damaged in the store; the next one is issued above it. */
-  | { readonly event: 'plan.damage-found'; readonly generation: number; readonly what: string }
+  | { readonly event: 'plan.damage_found'; readonly generation: number; readonly what: string }
   /** An override was deleted: expired, or carried out. */
-  | { readonly event: 'plan.override-ended'; readonly subject: string; readonly because: string }
+  | { readonly event: 'plan.override_ended'; readonly subject: string; readonly because: string }
   /** A document under `override/` or `observation/` is none. */
-  | { readonly event: 'plan.document-refused'; readonly key: string; readonly what: string }
+  | { readonly event: 'plan.document_refused'; readonly key: string; readonly what: string }
   /** The store could not be read or written; tried again after `retryMs`. */
-  | { readonly event: 'plan.store-failed'; readonly reason: string; readonly retryMs: number }
+  | { readonly event: 'plan.store_failed'; readonly reason: string; readonly retryMs: number }
 
 /** The only way from this folder into a trace. */
 export const trace = (world: World, event: PlanEvent): void => world.trace(event)

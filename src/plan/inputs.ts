@@ -52,7 +52,7 @@ export function inputsOf(world: World, store: Store): Inputs {
   let policy: { document: PolicyInForce | undefined; revision: Revision } = { document: undefined, revision: never }
   let watched: Revision = never
 
-  const refuse = (key: string, what: string) => trace(world, { event: 'plan.document-refused', key, what })
+  const refuse = (key: string, what: string) => trace(world, { event: 'plan.document_refused', key, what })
 
   /** Takes one document in, or out; says whether that may change a decision. */
   const take = (key: string, entry: Entry | undefined): boolean => {
@@ -144,7 +144,7 @@ export function inputsOf(world: World, store: Store): Inputs {
       const commit = await store.commit([{ key, revision }], [write])
       if (commit.kind !== 'committed') return
       this.forget(key)
-      trace(world, { event: 'plan.override-ended', subject: subjectOf(document.action), because })
+      trace(world, { event: 'plan.override_ended', subject: subjectOf(document.action), because })
     },
     async reread(key) {
       take(key, await store.get(key))

@@ -66,7 +66,7 @@ export function newestOf(world: World, store: Store): Newest {
     const generations = await planGenerations(store)
     const highest = Math.max(above, ...generations) as Generation
     const text = await newestIntact(store, generations)
-    trace(world, { event: 'plan.damage-found', generation: highest, what })
+    trace(world, { event: 'plan.damage_found', generation: highest, what })
     return {
       head: text?.head ?? null,
       revision,

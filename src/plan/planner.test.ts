@@ -100,7 +100,7 @@ describe('a planner', () => {
     expect(second).toMatchObject({ parent: first.generation, blast: { namesChanged: 1 } })
     expect(await count(store, 'db', second)).toBe(2)
     expect(events.map(({ event }) => event)).toEqual(
-      expect.arrayContaining(['plan.policy-taken', 'plan.published', 'plan.pool-weighed']),
+      expect.arrayContaining(['plan.policy_taken', 'plan.published', 'plan.pool_weighed']),
     )
     expect(await store.get(keys.status.key('planner', 'planner-1'))).toBeDefined()
   })
@@ -190,7 +190,7 @@ describe('a planner', () => {
     expect(next.reasons).toContainEqual(
       expect.objectContaining({ text: expect.stringMatching(/^refused: S5 .*break S5/) }),
     )
-    expect(events).toContainEqual(expect.objectContaining({ event: 'plan.check-failed', rule: 'S5' }))
+    expect(events).toContainEqual(expect.objectContaining({ event: 'plan.check_failed', rule: 'S5' }))
     await instruct(store, { ...rollback, breaks: ['S5'] })
     await until(store, ({ rolledBackTo }) => rolledBackTo === drained.generation)
   })
@@ -223,7 +223,7 @@ describe('a planner', () => {
     const next = await until(store, ({ generation }) => generation > first.generation)
     expect(await readEntry(store, next, name('static'))).toMatchObject({ entry: { since: next.generation } })
     expect(await count(store, 'db', next)).toBe(3)
-    expect(events.map(({ event }) => event)).toContain('plan.damage-found')
+    expect(events.map(({ event }) => event)).toContain('plan.damage_found')
   })
 
   test('goes above a marker that an enactor found ahead, once', async () => {
@@ -276,7 +276,7 @@ describe('several planners', () => {
       planners.flatMap(({ events }, i) => (events.some(({ event }) => event === 'plan.published') ? [i] : [])),
     )
     expect(authors.size).toBeGreaterThan(0)
-    expect(planners.flatMap(({ events }) => events).filter(({ event }) => event === 'plan.check-failed')).toEqual([])
+    expect(planners.flatMap(({ events }) => events).filter(({ event }) => event === 'plan.check_failed')).toEqual([])
   })
 
   test('with different files do not fight: the one saved later is in force', async () => {
@@ -293,7 +293,7 @@ describe('several planners', () => {
     const next = await until(store, ({ generation }) => generation > taken.generation)
     expect(next.policy).toBe(other.digest)
     await until(store, async () => (await store.get(keys.status.key('planner', 'late'))) !== undefined)
-    expect(late.map(({ event }) => event)).toContain('plan.stood-by')
-    expect(newer.map(({ event }) => event)).not.toContain('plan.stood-by')
+    expect(late.map(({ event }) => event)).toContain('plan.stood_by')
+    expect(newer.map(({ event }) => event)).not.toContain('plan.stood_by')
   })
 })

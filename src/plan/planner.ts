@@ -48,7 +48,7 @@ export async function planner(world: World, ports: PlannerPorts): Promise<never>
     } catch (error) {
       if (!(error instanceof StoreOutage)) throw error
       const ms = backoff(world, ++failures)
-      trace(world, { event: 'plan.store-failed', reason: error.message, retryMs: ms })
+      trace(world, { event: 'plan.store_failed', reason: error.message, retryMs: ms })
       program.forget()
       await world.clock.sleep(ms)
     }
@@ -152,11 +152,11 @@ class Planner {
     this.#compiled = compiled
     this.#since = this.#world.clock.wall()
     const { digest, endpoints, pools } = reading.policy
-    trace(this.#world, { event: 'plan.policy-taken', digest, endpoints: endpoints.size, pools: pools.size })
+    trace(this.#world, { event: 'plan.policy_taken', digest, endpoints: endpoints.size, pools: pools.size })
   }
 
   #policyRefused(problems: number, first: string): void {
-    if (this.#policyProblem !== first) trace(this.#world, { event: 'plan.policy-refused', problems, first })
+    if (this.#policyProblem !== first) trace(this.#world, { event: 'plan.policy_refused', problems, first })
     this.#policyProblem = first
   }
 
@@ -172,7 +172,7 @@ class Planner {
     }
     const standBy = await this.#standBy(compiled.policy)
     if (standBy !== undefined) {
-      if (this.#note !== standBy) trace(this.#world, { event: 'plan.stood-by', reason: standBy })
+      if (this.#note !== standBy) trace(this.#world, { event: 'plan.stood_by', reason: standBy })
       this.#note = standBy
       return calm(null)
     }
@@ -273,14 +273,14 @@ class Planner {
       return again
     }
     const reason = outcome.kind === 'refused' ? describeProblem(outcome.problem) : outcome.reason
-    trace(this.#world, { event: 'plan.store-failed', reason, retryMs: retryMs.first })
+    trace(this.#world, { event: 'plan.store_failed', reason, retryMs: retryMs.first })
     this.#note = `cannot publish plan ${generation}: ${reason}`
     return failed
   }
 
   #checkFailed(decision: Decision, base: Base, generation: Generation, violations: readonly Violation[]): Wait {
     for (const violation of violations.slice(0, 10))
-      trace(this.#world, { event: 'plan.check-failed', generation, ...violation })
+      trace(this.#world, { event: 'plan.check_failed', generation, ...violation })
     const { rule, at, expected, found, todo } = violations[0] as Violation
     const text = `${rule} at ${at}: expected ${expected}, found ${found}; ${todo}`
     const rollback = decision.overrides.find(({ action }) => action.kind === 'rollback')
@@ -329,7 +329,7 @@ class Planner {
       const kinds = Object.values(state.targets).map(({ kind }) => kind)
       const count = (kind: (typeof kinds)[number]) => kinds.filter((one) => one === kind).length
       trace(this.#world, {
-        event: 'plan.pool-weighed',
+        event: 'plan.pool_weighed',
         generation,
         pool,
         capacity: state.capacity,

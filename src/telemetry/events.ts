@@ -36,31 +36,31 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
     say: (e) =>
       `generation ${e.generation} published: ${e.changed} changed, ${e.added} new, ${e.retired} retired${e.capacityRemoved > 0 ? `, ${percent(e.capacityRemoved)} of a pool leaves` : ''}`,
   },
-  'plan.pool-weighed': {
+  'plan.pool_weighed': {
     level: 'debug',
     say: (e) => `${e.pool}: ${percent(e.capacity)} of its capacity answers${e.failOpen ? ', fail-open' : ''}`,
   },
   'plan.lost': { level: 'debug', say: (e) => `generation ${e.generation} came second, reads again` },
-  'plan.check-failed': {
+  'plan.check_failed': {
     level: 'error',
     say: (e) =>
       `generation ${e.generation} is not published: rule ${e.rule}, ${e.at}: expected ${e.expected}, found ${e.found}`,
   },
   'plan.held': { level: 'info', say: (e) => `nothing is published: ${e.reason}` },
-  'plan.policy-taken': {
+  'plan.policy_taken': {
     level: 'info',
     say: (e) => `the configuration is in use: ${n(e.endpoints, 'name')}, ${n(e.pools, 'pool')}`,
   },
-  'plan.policy-refused': {
+  'plan.policy_refused': {
     level: 'warn',
     say: (e) =>
       `the configuration cannot be used, the last good one goes on: ${e.first}${e.problems > 1 ? ` (and ${e.problems - 1} more)` : ''}`,
   },
-  'plan.stood-by': { level: 'info', say: (e) => e.reason },
-  'plan.damage-found': { level: 'warn', say: (e) => `generation ${e.generation} is damaged in the store: ${e.what}` },
-  'plan.override-ended': { level: 'info', say: (e) => `${e.subject.replace('/', ' ')} ended: ${e.because}` },
-  'plan.document-refused': { level: 'warn', say: (e) => `${e.key} in the store is damaged: ${e.what}` },
-  'plan.store-failed': { level: 'warn', say: (e) => `the store cannot be used: ${e.reason}` },
+  'plan.stood_by': { level: 'info', say: (e) => e.reason },
+  'plan.damage_found': { level: 'warn', say: (e) => `generation ${e.generation} is damaged in the store: ${e.what}` },
+  'plan.override_ended': { level: 'info', say: (e) => `${e.subject.replace('/', ' ')} ended: ${e.because}` },
+  'plan.document_refused': { level: 'warn', say: (e) => `${e.key} in the store is damaged: ${e.what}` },
+  'plan.store_failed': { level: 'warn', say: (e) => `the store cannot be used: ${e.reason}` },
 
   'enact.claimed': { level: 'debug', say: (e) => `works on generation ${e.generation}` },
   'enact.applied': { level: 'info', say: (e) => `${name(e.name)} answers generation ${e.generation} (${e.why})` },

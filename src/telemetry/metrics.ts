@@ -56,7 +56,7 @@ const roles: Readonly<Record<string, (make: Maker) => Handler>> = {
           return pass.observe(event.ms / 1000)
         case 'plan.lost':
           return lost.inc()
-        case 'plan.check-failed':
+        case 'plan.check_failed':
           return refused.inc({ rule: event.rule })
         case 'sweep.deleted':
           return swept.inc(event.plans)
@@ -159,7 +159,7 @@ export function metricsOf({ program, role, version }: MetricsOptions): Metrics {
     registry,
     event(traced) {
       events.inc({ event: traced.event })
-      if (/\.store(?:_lost|-failed)$/.test(traced.event)) store?.set(0)
+      if (/\.store_(?:lost|failed)$/.test(traced.event)) store?.set(0)
       else if (/\.store_found$|^plan\.(?:published|held)$/.test(traced.event)) store?.set(1)
       handle?.(traced as AnyEvent)
     },

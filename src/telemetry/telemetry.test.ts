@@ -55,6 +55,20 @@ test('events count, by zone and reason, under the program and its role', async (
   expect(page).toContain(`holdfast_store_up{${labels}} 0`)
 })
 
+test('every way of losing and finding the store shows in holdfast_store_up', async () => {
+  const planner = metricsOf({ program: 'planner-1', role: 'planner', version: '1' })
+  const up = async () => /^holdfast_store_up\{.*\} (\d)$/m.exec(await planner.page())?.[1]
+  for (const [event, expected] of [
+    [{ event: 'plan.store_failed', reason: 'x', retryMs: 1 }, '0'],
+    [{ event: 'plan.held', reason: 'nothing changed' }, '1'],
+    [{ event: 'health.store_lost', reason: 'x', retryMs: 1 }, '0'],
+    [{ event: 'enact.store_found' }, '1'],
+  ] as const) {
+    planner.event(event)
+    expect(await up(), event.event).toBe(expected)
+  }
+})
+
 test('merged pages have each metric once, with the samples of all programs', () => {
   const page = (program: string) =>
     `# HELP a_total A.\n# TYPE a_total counter\na_total{program="${program}"} 1\n\n# HELP b B.\n# TYPE b gauge\nb{program="${program}"} 2\n`
