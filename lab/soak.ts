@@ -61,7 +61,7 @@ export async function soak({ from, seeds, jobs, forMs, signal, onSeed }: SoakOpt
   const take = (report: SeedReport) => {
     soaked.seeds += 1
     soaked.events += report.events
-    soaked.simulatedMs += report.simulatedMs
+    soaked.simulatedMs += Math.round(report.simulatedMs)
     soaked.elapsedMs = performance.now() - started
     for (const [kind, count] of report.happened) add(soaked.happened, kind, count)
     for (const [event] of report.reached) add(soaked.reached, event, 1)

@@ -95,8 +95,12 @@ function progressOf(cli: Cli, quiet: boolean, seeds: number, forMs: number | und
   const every = cli.io.errIsTty ? 200 : 10_000
   let shownAt = cli.io.errIsTty ? Number.NEGATIVE_INFINITY : 0
   if (quiet) return { update: () => {}, end: () => {} }
+  let told = 0
   return {
     update(soaked) {
+      for (const { seed, violation } of soaked.violations.slice(told))
+        cli.io.err(`${cli.io.errIsTty ? '\r\x1b[K' : ''}seed ${seed}: ${violation.invariant} ${violation.text}\n`)
+      told = soaked.violations.length
       if (soaked.elapsedMs < shownAt + every) return
       shownAt = soaked.elapsedMs
       const share = forMs === undefined ? soaked.seeds / seeds : Math.min(1, soaked.elapsedMs / forMs)
