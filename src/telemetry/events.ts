@@ -29,6 +29,7 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
   },
   'program.stopped': { level: 'info', say: (e) => `stopped: ${e.why}` },
   'program.fell_back': { level: 'warn', say: (e) => `starts with the last good configuration: ${e.reason}` },
+  'program.left_out': { level: 'info', say: (e) => `and ${e.count} more like the last (${e.kind})` },
   'program.failed': { level: 'error', say: (e) => `failed: ${e.reason}` },
 
   'plan.published': {

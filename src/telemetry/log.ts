@@ -5,8 +5,10 @@
  */
 import pino from 'pino'
 import type { TraceEvent } from '../world/world.ts'
+import { crowd } from './crowd.ts'
 import { levelOf } from './events.ts'
 import type { Level } from './level.ts'
+import type { CliEvent } from './program-events.ts'
 
 export interface Log {
   event(event: TraceEvent): void
@@ -15,6 +17,9 @@ export interface Log {
 }
 
 const secretFields = ['secret', 'password', 'token', 'key.secret', '*.secret', '*.password', '*.token']
+
+/** Lines of one kind a second, save errors: a crowd says no more than its number. */
+const linesPerSecond = 20
 
 /** Writes events of at least `level` to `destination` (default: standard error, without a buffer that a crash would lose). */
 export function openLog(
@@ -33,8 +38,23 @@ export function openLog(
     },
     destination,
   )
+  const events = crowd(linesPerSecond)
+  let isDue = false
+  const tell = () => {
+    isDue = false
+    for (const { kind, count } of events.leftOut(performance.now()))
+      log.info({ event: 'program.left_out', kind, count } satisfies CliEvent)
+  }
   return {
-    event: (event) => log[levelOf(event)](event),
+    event(event) {
+      const severity = levelOf(event)
+      if (!log.isLevelEnabled(severity)) return
+      if (severity === 'error' || events.admits(event.event, performance.now())) log[severity](event)
+      else if (!isDue) {
+        isDue = true
+        setTimeout(tell, 1_000).unref()
+      }
+    },
     flush: () => log.flush(),
   }
 }

@@ -14,3 +14,5 @@ export type CliEvent =
   | { readonly event: 'program.failed'; readonly reason: string }
   /** The configuration cannot be used: the last one that could is. */
   | { readonly event: 'program.fell_back'; readonly reason: string }
+  /** So many events of that kind came in the last second beyond those written; metrics have them all. */
+  | { readonly event: 'program.left_out'; readonly kind: string; readonly count: number }
