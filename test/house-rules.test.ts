@@ -262,10 +262,13 @@ describe('the documents', () => {
   })
 
   test('name metrics that exist', () => {
-    const telemetry = production.filter(({ path }) => path.startsWith('src/telemetry/'))
     const made = new Set(
-      telemetry.flatMap(({ text }) =>
-        [...text.matchAll(/make\.(counter|gauge|histogram)\(\s*'(\w+)'/g)].map(([, , name]) => `holdfast_${name}`),
+      production.flatMap(({ path, text }) =>
+        path.startsWith('src/telemetry/')
+          ? [...text.matchAll(/make\.(?:counter|gauge|histogram)\(\s*'(\w+)'/g)].map(([, name]) => `holdfast_${name}`)
+          : path === 'src/cli/up-http.ts'
+            ? [...text.matchAll(/lines\(\s*'(\w+)'/g)].map(([, name]) => `${name}`)
+            : [],
       ),
     )
     expect(made.size).toBeGreaterThan(20)
