@@ -20,6 +20,8 @@ export class ClaimedPlan {
   readonly #complain: (reason: string) => void
   readonly #otherHistory: () => void
   #newest: Head | undefined
+  /** Of the latest view. */
+  #worked: Head | undefined
   #claimed: Generation | undefined
   #vanished: Generation = genesis
 
@@ -55,20 +57,37 @@ export class ClaimedPlan {
         return
       }
       const { head } = reading
-      if (this.#newest !== undefined && isOtherHistory(this.#newest, head)) this.#otherHistory()
+      await this.#sameHistory(head)
       this.#newest = head
       if (this.view !== undefined && isSameHead(this.view.head, head)) return
       if (!(await this.#claim(head.generation))) return
       const plan = await readPlan(this.#store, head.generation, head.digest)
       const now = await readHead(this.#store)
       if (now.kind !== 'head' || !isSameHead(now.head, head)) continue
-      if (plan.kind === 'plan') this.view = planView(head, plan.plan, source, policy.zones)
-      else {
+      if (plan.kind === 'plan') {
+        this.view = planView(head, plan.plan, source, policy.zones)
+        this.#worked = head
+      } else {
         this.view = undefined
         this.#tell(head.generation, `${plan.problem.at}: ${plan.problem.found}`)
       }
       return
     }
+  }
+
+  /**
+   * A plan that is claimed is not swept. Where it is gone, or another stands under its number, the store
+   * has lost its history, even if the numbers have risen above it again. @throws StoreOutage
+   */
+  async #sameHistory(head: Head): Promise<void> {
+    const worked = this.#worked
+    if (worked === undefined || isSameHead(worked, head)) return
+    const isKept =
+      head.generation > worked.generation &&
+      (await readPlan(this.#store, worked.generation, worked.digest)).kind === 'plan'
+    if (isKept) return
+    this.#worked = undefined
+    this.#otherHistory()
   }
 
   /** Part of this view could not be read. A view that was left behind is not claimed any more, and may go. */
@@ -112,8 +131,5 @@ export class ClaimedPlan {
     }
   }
 }
-
-const isOtherHistory = (before: Head, now: Head): boolean =>
-  now.generation < before.generation || (now.generation === before.generation && now.digest !== before.digest)
 
 const isSameHead = (a: Head, b: Head): boolean => a.generation === b.generation && a.digest === b.digest
