@@ -1,6 +1,7 @@
 /** `holdfast lab`: the laboratory. `src/cli/lab.ts` hands it the rest of the command line by a dynamic import. */
 import { Command } from 'commander'
 import type { Cli } from '../src/cli/cli.ts'
+import { usage } from '../src/cli/io.ts'
 import { commands } from './commands.ts'
 
 export const summary = 'The laboratory: the production programs in a deterministic simulator.'
@@ -37,5 +38,9 @@ export async function runLab(args: readonly string[], cli: Cli): Promise<void> {
     program.outputHelp()
     return
   }
+  const [name = ''] = args
+  const names = program.commands.map((command) => command.name())
+  if (!name.startsWith('-') && !names.includes(name))
+    usage('holdfast lab', names.join(', '), `"${name}"`, 'holdfast lab --help says what each does')
   await program.parseAsync([...args], { from: 'user' })
 }
