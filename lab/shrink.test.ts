@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import type { Outcome } from './run.ts'
 import { shrink } from './shrink.ts'
-import { soak, unreached } from './soak.ts'
 import { drawStory, type Happening, type Story } from './story.ts'
 
 const violated = (invariant: 'S1' | 'S2' | null, seed = 1): Outcome => ({
@@ -54,18 +53,4 @@ test('a story that stays as it is ends the shrinking', async () => {
   })
   expect(same).toEqual(story)
   expect(runs).toBeLessThanOrEqual(50)
-})
-
-test('a soak counts the same in one thread and in two', { timeout: 60_000 }, async () => {
-  const [one, two] = [await soak({ from: 1, seeds: 10, jobs: 1 }), await soak({ from: 1, seeds: 10, jobs: 2 })]
-  expect(one).toMatchObject({ seeds: 10, violations: [] })
-  expect({ ...two, elapsedMs: 0, happened: null, reached: null }).toEqual({
-    ...one,
-    elapsedMs: 0,
-    happened: null,
-    reached: null,
-  })
-  expect([...two.reached].sort()).toEqual([...one.reached].sort())
-  expect(unreached(one)).toEqual([])
-  expect(unreached({ ...one, seeds: 100_000 })).toContain('enact.vanished')
 })
