@@ -63,7 +63,10 @@ export function undrainCommand(cli: Cli): Command {
         options,
         undo: `holdfast drain ${shellWord(`${pool}/${target}`)} --reason ...`,
         means: `${pool}/${target} is judged by its health again`,
-        planned: (plan) => (plan.pools[pool]?.targets[target]?.kind === 'drained' ? null : true),
+        planned: (plan) => {
+          const state = plan.pools[pool]?.targets[target]
+          return state?.kind === 'drained' || (state?.kind === 'held' && state.by === 'drain') ? null : true
+        },
       }),
     )
   })

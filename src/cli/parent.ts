@@ -8,7 +8,7 @@ export interface RunOptions {
   readonly id: string
   readonly http: Address | null
   readonly log: Level
-  /** The server's: where to keep a copy of the configuration that was good last; null: nowhere. */
+  /** Where to keep a copy of the configuration that was good last; null: nowhere. */
   readonly lastGood: string | null
 }
 

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { digestOf, utf8 } from '../base/bytes.ts'
 import type { Config } from '../config/config.ts'
+import { lastGoodPath } from './last-good.ts'
 import { serverRecordPath } from './server-health.ts'
 import type { ProgramSpec } from './supervisor.ts'
 import { shellWord } from './text.ts'
@@ -18,10 +19,12 @@ export const logFolder = (config: Pick<Config, 'state'>): string => join(config.
 const recordPath = (config: Pick<Config, 'state'>, name: string): string => join(config.state, 'run', `${name}.json`)
 
 export function programsOf(config: Config, env: NodeJS.ProcessEnv): readonly ProgramSpec[] {
+  const common = ['--config', config.path, '--last-good', lastGoodPath(config)]
+  const run = (kind: string, id: string) => [...selfCommand, 'run', kind, '--id', id, ...common] as const
   const role = (kind: string, id: string): ProgramSpec => ({
     name: id,
     kind: 'role',
-    command: [...selfCommand, 'run', kind, '--config', config.path, '--id', id, '--http', '127.0.0.1:0'],
+    command: [...run(kind, id), '--http', '127.0.0.1:0'],
     cwd: config.dir,
     env,
     detached: null,
@@ -35,17 +38,7 @@ export function programsOf(config: Config, env: NodeJS.ProcessEnv): readonly Pro
           {
             name: 'server',
             kind: 'server',
-            command: [
-              ...selfCommand,
-              'run',
-              'server',
-              '--config',
-              config.path,
-              '--id',
-              'server',
-              '--last-good',
-              join(config.state, 'run', 'last-good.yaml'),
-            ],
+            command: run('server', 'server'),
             cwd: config.dir,
             env,
             detached: {

@@ -1,8 +1,5 @@
 /** Wires the built-in DNS server: from its settings alone, without a store, so that it starts whatever else is broken. */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, renameSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
-import { describeProblem, isProblem, type Problem } from '../base/problem.ts'
-import { type Config, loadConfig } from '../config/config.ts'
+import { describeProblem, isProblem } from '../base/problem.ts'
 import { startServer } from '../serve/server.ts'
 import { serveTelemetry } from '../telemetry/http.ts'
 import { openLog } from '../telemetry/log.ts'
@@ -13,6 +10,7 @@ import type { Cli } from './cli.ts'
 import { endBy, endNow } from './end.ts'
 import { exit } from './exit.ts'
 import { CliFailure, fail } from './io.ts'
+import { usableConfig } from './last-good.ts'
 import { type RunOptions, tellParent } from './parent.ts'
 import { removeRecord, startMarkOf, writeRecord } from './processes.ts'
 import { serverFingerprint } from './programs.ts'
@@ -20,7 +18,7 @@ import { serverRecordPath } from './server-health.ts'
 import { version } from './version.ts'
 
 export async function runServer(cli: Cli, path: string, options: RunOptions): Promise<never> {
-  const { config, lastGood } = usableConfig(cli, path, options.lastGood)
+  const { config, fellBack } = usableConfig(cli, path, options.lastGood, true)
   const { server: settings } = config
   if (settings === null)
     fail(
@@ -45,7 +43,7 @@ export async function runServer(cli: Cli, path: string, options: RunOptions): Pr
     metrics.event(event)
     log.event(event)
   }
-  if (lastGood !== null) trace({ event: 'program.fell_back', reason: describeProblem(lastGood) })
+  if (fellBack !== null) trace({ event: 'program.fell_back', reason: describeProblem(fellBack) })
   const server = await startServer(settings, trace)
   if (isProblem(server)) throw new CliFailure(exit.unreachable, [server])
 
@@ -103,33 +101,3 @@ export async function runServer(cli: Cli, path: string, options: RunOptions): Pr
 }
 
 const closeWithinMs = 3000
-
-/**
- * The configuration; or, where it cannot be used now, the last one that could. A server that died while
- * somebody was editing must be able to come back.
- */
-function usableConfig(
-  cli: Cli,
-  path: string,
-  copy: string | null,
-): { readonly config: Config; readonly lastGood: Problem | null } {
-  const loaded = loadConfig(path, cli.io.env, { secrets: true })
-  if (loaded.kind === 'config') {
-    if (copy !== null) keepCopy(path, copy)
-    return { config: loaded.config, lastGood: null }
-  }
-  const before =
-    copy !== null && existsSync(copy)
-      ? loadConfig(copy, cli.io.env, { secrets: true, dir: dirname(resolve(path)) })
-      : loaded
-  if (before.kind === 'config') return { config: before.config, lastGood: loaded.problems[0] }
-  throw new CliFailure(exit.config, loaded.problems)
-}
-
-function keepCopy(path: string, copy: string): void {
-  mkdirSync(dirname(copy), { recursive: true, mode: 0o700 })
-  const temporary = `${copy}.${process.pid}`
-  copyFileSync(path, temporary)
-  chmodSync(temporary, 0o600)
-  renameSync(temporary, copy)
-}

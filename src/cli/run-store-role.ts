@@ -1,5 +1,5 @@
 /** Wires a role that works on the store: planner (with the sweep), enactor, prober. */
-import { isProblem } from '../base/problem.ts'
+import { describeProblem, isProblem } from '../base/problem.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import { policySourceOf } from '../config/source.ts'
 import { addressText } from '../config/units.ts'
@@ -24,8 +24,8 @@ import { staleMs } from './effect.ts'
 import { endBy, endNow } from './end.ts'
 import { exit } from './exit.ts'
 import { CliFailure } from './io.ts'
+import { startingWith, usableConfig } from './last-good.ts'
 import { type RunOptions, tellParent } from './parent.ts'
-import { openConfig } from './session.ts'
 import { agoText } from './text.ts'
 import { version } from './version.ts'
 
@@ -33,7 +33,7 @@ export type StoreRole = 'planner' | 'enactor' | 'prober'
 
 /** Never returns: the process ends when it is told to, or by a bug. */
 export async function runStoreRole(cli: Cli, path: string, role: StoreRole, options: RunOptions): Promise<never> {
-  const config = openConfig(cli, path, { secrets: role === 'enactor' })
+  const { config, fellBack } = usableConfig(cli, path, options.lastGood, role === 'enactor')
   const opened = await openLmdbStore({ path: config.store.path })
   if (isProblem(opened)) throw new CliFailure(exit.unreachable, [opened])
   const store: Store = opened
@@ -46,7 +46,8 @@ export async function runStoreRole(cli: Cli, path: string, role: StoreRole, opti
       log.event(event)
     },
   })
-  const source = remembering(policySourceOf(config.path, cli.io.env), config.policy)
+  if (fellBack !== null) world.trace({ event: 'program.fell_back', reason: describeProblem(fellBack) })
+  const source = remembering(startingWith(policySourceOf(config.path, cli.io.env), config), config.policy)
   const refresh =
     role === 'planner'
       ? planMetrics(metrics, store)

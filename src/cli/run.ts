@@ -33,7 +33,7 @@ export function runCommand(cli: Cli): Command {
     )
     .option(
       '--last-good <file>',
-      'server: keep a copy of the configuration there, and start with it when the present one cannot be used',
+      'keep a copy of the configuration there, and start with it when the present one cannot be used',
     )
     .action(
       async (role: (typeof roles)[number], options: Partial<RunOptions> & { readonly log: Level }, self: Command) => {

@@ -13,7 +13,9 @@ import type { Mark, Screen } from './view.ts'
 
 export interface Known {
   readonly config: Config
+  /** The newest that could be used; `unusable`: what is wrong with the present one, if anything. */
   readonly policy: Policy
+  readonly unusable: string | null
   readonly cwd: string
   readonly now: number
   readonly started: number
@@ -51,8 +53,9 @@ export function screenOf(known: Known): Screen {
 const order = ['server', 'role', 'companion'] as const
 const byImportance = (a: ProgramView, b: ProgramView): number => order.indexOf(a.kind) - order.indexOf(b.kind)
 
-function alarmsOf({ snapshot, outage, now }: Known): string[] {
+function alarmsOf({ snapshot, outage, unusable, now }: Known): string[] {
   const alarms: string[] = []
+  if (unusable !== null) alarms.push(`${unusable} (the last good configuration goes on)`)
   if (outage !== null) alarms.push(`store: ${outage}`)
   for (const { action, author, reason, expires } of snapshot?.overrides ?? []) {
     const until = expires === null ? '' : `, ${durationText(expires - now)} more`
@@ -63,13 +66,17 @@ function alarmsOf({ snapshot, outage, now }: Known): string[] {
   return alarms
 }
 
-function programRow(program: ProgramView, { snapshot, now, config }: Known): Screen['programs'][number] {
+function programRow(program: ProgramView, known: Known): Screen['programs'][number] {
+  const { snapshot, now, config } = known
   const { name, pid, state, kind } = program
   const restarted = program.restarts > 0 ? `restarted ${program.restarts}×` : ''
-  if (state === 'gone') return { name, pid, mark: 'bad', note: 'stopped' }
+  if (state === 'gone')
+    return answersAgain(name, known)
+      ? { name, pid, mark: 'good', note: 'started by hand' }
+      : { name, pid, mark: 'bad', note: 'ended, left to you' }
   if (state === 'waiting') {
     const left = Math.max(0, (program.retryAt ?? now) - now)
-    return { name, pid, mark: 'bad', note: `ended, again in ${durationText(left)}` }
+    return { name, pid, mark: 'bad', note: `again in ${durationText(left)}` }
   }
   if (state === 'starting') return { name, pid, mark: 'busy', note: 'starts' }
   if (kind === 'companion') return { name, pid, mark: 'good', note: 'service' }
@@ -85,17 +92,28 @@ function programRow(program: ProgramView, { snapshot, now, config }: Known): Scr
   return { name, pid, mark: 'good', note: [note, restarted].filter((text) => text !== '').join(', ') || 'runs' }
 }
 
+/** A companion that ended may run again, started by somebody else: a target of its name passes its check. */
+function answersAgain(name: string, { snapshot, now, policy }: Known): boolean {
+  return (snapshot?.observations ?? []).some((one) => {
+    const observed = one.targets[name]
+    const pool = policy.pools.get(one.pool)
+    return pool !== undefined && observed?.history.endsWith('p') === true && isRecent(observed.at, now, pool)
+  })
+}
+
+const isRecent = (at: number, now: number, pool: Pool): boolean => now - at < Math.max(5000, 3 * pool.intervalMs)
+
 function poolRows(pool: Pool, { snapshot, now }: Known): Screen['pools'][number] {
   const state = snapshot?.head?.pools[pool.id]
   const seen = snapshot?.observations.filter((one) => one.pool === pool.id) ?? []
   return {
     id: pool.id,
-    capacity: state?.capacity ?? 0,
+    capacity: state?.capacity ?? null,
     failOpen: state?.failOpenSince != null,
     targets: pool.targets.slice(0, 12).map((target) => {
       const observed = seen.map((one) => one.targets[target.id]).find((one) => one !== undefined)
       const failing = observed?.history.endsWith('f') === true ? `check fails: ${observed.detail}` : ''
-      const fresh = observed !== undefined && now - observed.at < Math.max(5000, 3 * pool.intervalMs)
+      const fresh = observed !== undefined && isRecent(observed.at, now, pool)
       return {
         id: target.id,
         address: addressesText(target),
@@ -136,14 +154,18 @@ function nameRow(one: Shown): Screen['names'][number] {
   return { name, generation: one.marker?.generation ?? null, answer: answer === '' ? 'nothing' : answer, mark }
 }
 
-function tries({ config, policy, programs, cwd }: Known): Screen['tries'] {
+function tries(known: Known): Screen['tries'] {
+  const { config, policy, programs, cwd } = known
   const first =
     [...policy.endpoints.values()].find(({ from }) => from.kind === 'pool') ?? [...policy.endpoints.values()][0]
   const zone = first === undefined ? undefined : policy.zones.get(first.zone)
   const list: { command: string; what: string }[] = []
   if (first !== undefined && zone !== undefined)
     list.push({ command: digCommand(zone.authority.address, shown(first.name)), what: 'ask' })
-  for (const { name } of programs.filter(({ kind, state }) => kind === 'companion' && state === 'gone').slice(0, 3))
+  const gone = programs.filter(
+    ({ name, kind, state }) => kind === 'companion' && state === 'gone' && !answersAgain(name, known),
+  )
+  for (const { name } of gone.slice(0, 3))
     list.push({ command: `${companionCommand(config, name, cwd)} &`, what: `start ${name} again` })
   const service = programs.find(({ kind, pid }) => kind === 'companion' && pid !== null)
   if (service !== undefined) list.push({ command: `kill -9 ${service.pid}`, what: `the service ${service.name}` })

@@ -4,9 +4,10 @@ import { appendFileSync, chmodSync, mkdirSync, renameSync, rmSync, statSync } fr
 import { constants } from 'node:os'
 import { join, relative } from 'node:path'
 import type { Command } from 'commander'
-import { isProblem, type Problem } from '../base/problem.ts'
+import { describeProblem, isProblem, type Problem } from '../base/problem.ts'
 import type { Config } from '../config/config.ts'
 import { makeSecretFile } from '../config/secrets.ts'
+import { policySourceOf } from '../config/source.ts'
 import { openLmdbStore } from '../store/lmdb.ts'
 import { type Store, StoreOutage } from '../store/store.ts'
 import { describeEvent, isNotable } from '../telemetry/events.ts'
@@ -15,6 +16,7 @@ import { type Cli, configPath, newCommand } from './cli.ts'
 import { exit } from './exit.ts'
 import { followFile } from './follow.ts'
 import { CliFailure, fail, painter } from './io.ts'
+import { keepCopy, lastGoodPath } from './last-good.ts'
 import { holdState } from './processes.ts'
 import { companionCommand, logFolder, programsOf } from './programs.ts'
 import { publishedReader, type Shown } from './published.ts'
@@ -227,15 +229,31 @@ const drawEveryMs = 250
 /** Looks at the store and at DNS, and draws on a terminal; elsewhere it says once what to try. */
 function startView(cli: Cli, config: Config, store: Store, sources: ViewSources): { close(): Promise<void> } {
   const paint = painter(cli.io.outIsTty, cli.io.env)
-  const read = publishedReader(config)
-  const names = [...config.policy.endpoints.keys()].slice(0, namesShown)
+  const source = policySourceOf(config.path, cli.io.env)
+  let { policy } = config
+  let unusable: string | null = null
+  const read = publishedReader({
+    get policy() {
+      return policy
+    },
+    keys: config.keys,
+  })
   let snapshot: Snapshot | null = null
   let outage: string | null = null
   let published: Shown[] = []
   let closing = false
   let told = false
 
+  /** The file is edited while this runs: the view follows it, and what roles may have to start with is kept. */
+  const follow = async () => {
+    const reading = await source.read()
+    unusable = reading.kind === 'unreadable' ? describeProblem(reading.problems[0]) : null
+    if (reading.kind === 'unreadable' || reading.policy.digest === policy.digest) return
+    policy = reading.policy
+    keepCopy({ path: config.path, modified: reading.modified }, lastGoodPath(config))
+  }
   const look = async () => {
+    await follow()
     try {
       snapshot = await takeSnapshot(store)
       outage = null
@@ -243,12 +261,13 @@ function startView(cli: Cli, config: Config, store: Store, sources: ViewSources)
       if (!(error instanceof StoreOutage)) throw error
       outage = error.message
     }
-    published = await read(names)
+    published = await read([...policy.endpoints.keys()].slice(0, namesShown))
   }
   const screen = (): Screen =>
     screenOf({
       config,
-      policy: config.policy,
+      policy,
+      unusable,
       cwd: cli.io.cwd,
       now: Date.now(),
       started: sources.started,

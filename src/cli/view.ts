@@ -23,8 +23,8 @@ export interface Screen {
   }[]
   readonly pools: readonly {
     readonly id: string
-    /** 0 to 1. */
-    readonly capacity: number
+    /** 0 to 1; null before the first plan. */
+    readonly capacity: number | null
     readonly failOpen: boolean
     readonly targets: readonly {
       readonly id: string
@@ -79,7 +79,7 @@ export function render(screen: Screen, size: Size, paint: Paint): readonly strin
   const pools = screen.pools.map((pool) => [
     heading(
       `POOL ${pool.id}`,
-      `${percentText(pool.capacity)} of its capacity answers${pool.failOpen ? paint('yellow', ' · fail-open: the checks are not believed, every target answers') : ''}`,
+      `${pool.capacity === null ? 'not planned yet' : `${percentText(pool.capacity)} of its capacity answers`}${pool.failOpen ? paint('yellow', ' · fail-open: the checks are not believed, every target answers') : ''}`,
     ),
     ...targetLines(pool.targets, columns, sign, paint),
   ])
