@@ -3,29 +3,25 @@
  * and publishes one plan after another, each of which changes every endpoint.
  */
 import { assert } from '../../src/base/assert.ts'
-import { digestOf } from '../../src/base/bytes.ts'
+import { digestOf, utf8 } from '../../src/base/bytes.ts'
 import { enactor } from '../../src/enact/enactor.ts'
 import { sweepOnce } from '../../src/enact/sweep.ts'
 import type { IpAddress } from '../../src/model/address.ts'
-import { type Generation, genesis } from '../../src/model/generation.ts'
+import { genesis } from '../../src/model/generation.ts'
 import { keys } from '../../src/model/keys.ts'
 import type { Name } from '../../src/model/name.ts'
-import { shardLines } from '../../src/model/plan.ts'
 import type { Policy, PolicySource } from '../../src/model/policy.ts'
 import { compile, isCompiled } from '../../src/plan/compile.ts'
 import { decide } from '../../src/plan/decide.ts'
 import { type Publishable, publish } from '../../src/plan/publish.ts'
-import { readHead } from '../../src/store/plans.ts'
-import { type Revision, StoreOutage } from '../../src/store/store.ts'
-import type { EpochMs, Instant, World } from '../../src/world/world.ts'
-import { type Check, generationAt, type Scene, type Violation } from '../checks/check.ts'
-import { forward } from '../checks/forward.ts'
-import { neverEmpty } from '../checks/never-empty.ts'
-import { wayBack } from '../checks/way-back.ts'
-import { whole } from '../checks/whole.ts'
-import { type Bounds, Machine, type Self } from './machine.ts'
-import type { Instance } from './search.ts'
-import { SharedAuthority, SharedStore } from './shared.ts'
+import type { Revision, Store } from '../../src/store/store.ts'
+import type { EpochMs } from '../../src/world/world.ts'
+import { Automaton } from './automaton.ts'
+import type { Mechanism } from './mechanisms.ts'
+import { providerOf, storeOf, worldOf } from './ports.ts'
+import type { Self } from './program.ts'
+import { HoldfastShared } from './shared.ts'
+import { type Bounds, type Member, World } from './world.ts'
 
 export interface Size {
   readonly enactors: number
@@ -34,9 +30,25 @@ export interface Size {
   readonly withSweep: boolean
 }
 
-const zone = 'test.' as Name
-const keepPlans = 1
-const nameOf = (endpoint: number): Name => `e${endpoint}.${zone}` as Name
+/** What is taken for granted; each can be switched off, to see that it makes no difference. */
+export interface Reductions {
+  /** Operations that nobody else can ever notice are done at once. */
+  readonly alone: boolean
+  /** Enactors are interchangeable. */
+  readonly twins: boolean
+  /** A program is what it was last told on each topic. */
+  readonly last: boolean
+  /** What enactors said of their progress is not shown to enactors: it is evidence for names that lost their marker, and here none does. */
+  readonly evidence: boolean
+  /** News of a plan reaches a program between its passes, not in the middle of one; in the middle it asks for news by itself, before every write. */
+  readonly calm: boolean
+}
+
+export const allReductions: Reductions = { alone: true, twins: true, last: true, evidence: true, calm: true }
+
+export const zone = 'test.' as Name
+export const keepPlans = 1
+export const nameOf = (endpoint: number): Name => `e${endpoint}.${zone}` as Name
 const addressOf = (plan: number, endpoint: number): IpAddress => `10.0.${endpoint}.${plan}` as IpAddress
 
 function policyOf(plan: number, endpoints: number): Policy {
@@ -67,100 +79,83 @@ function policyOf(plan: number, endpoints: number): Policy {
   }
 }
 
-/** Settling waits are over at once: they are there to save work, and nobody else can see them. */
-const settleMs = 10
-
-function worldOf(machine: Machine, self: Self): World {
-  return {
-    id: self.id,
-    clock: {
-      now: () => machine.now() as Instant,
-      wall: () => machine.now() as EpochMs,
-      sleep: (ms) =>
-        ms <= settleMs
-          ? self.wait(`settle`, () => ({ told: '', value: undefined }), 'private')
-          : self.wait(
-              `sleep`,
-              () => ({ told: '', value: undefined }),
-              'timed',
-              () => false,
-            ),
-    },
-    random: { below: () => 0, bytes: (length) => new Uint8Array(length) },
-    net: {
-      ask: () => never(),
-      connect: () => never(),
-      request: () => never(),
-    },
-    trace: () => {},
-  }
-}
-
-function never(): never {
-  throw new Error('expected no use of the network in this world')
-}
-
 /** What programs act on in a document; counters and times are for people. */
-function canonical(key: string, text: string): string {
-  if (!key.startsWith('progress/') && !key.startsWith('claim/')) return text
-  const { enacted, blocked, ahead, working, generation } = JSON.parse(text) as Record<string, unknown>
-  return JSON.stringify({ enacted, blocked, ahead, working, generation })
+function canonical(key: string, value: Uint8Array): Uint8Array {
+  const claim = key.startsWith(keys.claim.prefix) ? keys.claim.decode(value) : undefined
+  if (claim !== undefined) return keys.claim.encode({ ...claim, at: 0 as EpochMs })
+  const progress = key.startsWith(keys.progress.prefix) ? keys.progress.decode(value) : undefined
+  if (progress === undefined) return value
+  return keys.progress.encode({ ...progress, at: 0 as EpochMs, applied: 0, repaired: 0, conflicts: 0, fenced: 0 })
 }
 
-export function holdfastWorld(size: Size, bounds: Bounds): () => Instance {
+export interface HoldfastWorld {
+  readonly world: World
+  readonly shared: HoldfastShared
+  readonly plans: readonly Publishable[]
+  readonly enactor: Automaton
+}
+
+export function holdfastWorld(
+  size: Size,
+  bounds: Bounds,
+  reductions: Reductions = allReductions,
+  mechanism: Mechanism | null = null,
+): HoldfastWorld {
   const plans = plansOf(size)
-  const policy = policyOf(1, size.endpoints)
-  return () => {
-    const store = new SharedStore({
-      canonical,
-      isPrivate: (key, kind, by) => {
-        if (key.startsWith('status/')) return true
-        if (key === keys.claim.key(by) && kind === 'read') return true
-        if (key === keys.progress.key(by) && kind === 'read') return true
-        // The newest plan stays the newest once no other can come.
-        if (key === keys.head.key() && kind === 'read' && machine.hasEnded('planner')) return true
-        // Without a sweep nothing written once ever changes, and nobody acts on what only a sweep would:
-        // progress is evidence of ownership where a marker was lost, and in this world nobody loses one.
-        if (!size.withSweep) return /^(plan|shard|claim|progress)\//.test(key)
-        return false
-      },
-    })
-    const authority = new SharedAuthority()
-    const machine: Machine = new Machine(bounds, () => `${store.text()}\n${authority.text()}`)
-    const scene: Scene = {
-      standing: (name) => authority.at(name),
-      names: () => authority.names(),
-      stored: (key) => store.peek(key),
-      storedKeys: (prefix) => store.keys(prefix),
-      now: () => machine.now(),
-    }
-    const checks: readonly Check[] = [forward(), neverEmpty(scene), whole(), wayBack(scene, keepPlans)]
-    let found: Violation | null = null
-    authority.onChange = (name, before, after, by) => {
-      for (const check of checks) found ??= check.onRecords?.(name, before, after, by) ?? null
-    }
-    store.onCommit = (writes, by) => {
-      for (const check of checks) found ??= check.onCommit?.(writes, by) ?? null
-    }
-    const source: PolicySource = {
-      read: async () => ({ kind: 'policy', policy, modified: 0 as EpochMs }),
-    }
-    machine.add('planner', (self) => publishAll(self, store, plans), false)
-    for (let index = 1; index <= size.enactors; index++)
-      machine.add(
-        `enactor-${index}`,
-        (self) =>
-          enactor(worldOf(machine, self), {
-            store: store.of(self),
-            policy: source,
-            provider: () => authority.of(self),
-            self: { pid: 0, http: null },
-          }),
-        true,
-      )
-    if (size.withSweep) machine.add('sweep', (self) => sweep(self, machine, store, size), true)
-    return { machine, violation: () => found, atRest: () => arrived(store, authority) }
+  const members: Member[] = []
+  const shared = new HoldfastShared(size, plans, keepPlans, members, bounds.ticks, reductions, () => world)
+  const valueOf = (told: number): unknown => shared.valueOf(told)
+  const remembering = {
+    memory: reductions.last ? ('last' as const) : ('all' as const),
+    isForgottenAtRest: (topic: string) =>
+      /^(read|write .*|put .*|range .*|commit .*|sleep|get plan|wrote (?!progress|claim).*)$/.test(topic),
   }
+  const policy = policyOf(1, size.endpoints)
+  const source: PolicySource = { read: async () => ({ kind: 'policy', policy, modified: 0 as EpochMs }) }
+  const storeFor = (self: Self, role: 'planner' | 'enactor' | 'sweep'): Store => {
+    const store = storeOf(self, canonical)
+    return mechanism?.store?.(store, role) ?? store
+  }
+  const enacting = (id: string) =>
+    new Automaton(
+      id,
+      (self) => {
+        const store = storeFor(self, 'enactor')
+        const seen = mechanism?.enactor?.(store)
+        const provider = providerOf(self)
+        return enactor(worldOf(self), {
+          store: seen?.store ?? store,
+          policy: source,
+          provider: () => seen?.provider(provider) ?? provider,
+          self: { pid: 0, http: null },
+        })
+      },
+      remembering,
+      valueOf,
+    )
+  const planner = new Automaton(
+    'planner',
+    (self) => publishAll(self, storeFor(self, 'planner'), plans),
+    remembering,
+    valueOf,
+  )
+  members.push({ id: 'planner', automaton: planner, isCrashable: false, isOutside: true })
+  const alike = enacting('enactor')
+  for (let index = 1; index <= size.enactors; index++) {
+    const automaton = reductions.twins ? alike : enacting(`enactor-${index}`)
+    members.push({ id: `enactor-${index}`, automaton, isCrashable: true, isOutside: false })
+  }
+  if (size.withSweep) {
+    const once = mechanism?.sweep ?? ((self: Self, store: Store) => sweepOnce(worldOf(self), store, keepPlans))
+    const automaton = new Automaton('sweep', (self) => sweep(self, storeFor(self, 'sweep'), once), remembering, valueOf)
+    members.push({ id: 'sweep', automaton, isCrashable: true, isOutside: false })
+  }
+  shared.isConditional = mechanism?.isUnconditional !== true
+  const twins = reductions.twins
+    ? Array.from({ length: size.enactors }, (_, index) => ({ member: index + 1, slots: shared.slotsOf(index) }))
+    : []
+  const world = new World(members, shared, bounds, twins, reductions.alone, reductions.calm)
+  return { world, shared, plans, enactor: alike }
 }
 
 /** Plans are the same in every interleaving, since one planner makes them one after another: made once. */
@@ -191,48 +186,20 @@ function plansOf({ plans, endpoints }: Size): readonly Publishable[] {
   return made
 }
 
-async function publishAll(self: Self, shared: SharedStore, plans: readonly Publishable[]): Promise<void> {
-  const store = shared.of(self)
+async function publishAll(self: Self, store: Store, plans: readonly Publishable[]): Promise<void> {
   for (const [before, plan] of plans.entries()) {
     const publication = await publish(store, plan, before as Revision)
     assert(publication.kind === 'published', `expected plan ${before + 1} to be published, found ${publication.kind}`)
   }
-  self.done()
+  self.end()
 }
 
-/** After every plan, and not more: a look that finds nothing new is the same look. */
-async function sweep(self: Self, machine: Machine, shared: SharedStore, { plans }: Size): Promise<void> {
-  const store = shared.of(self)
-  const world = worldOf(machine, self)
-  for (let seen = 0; seen < plans; ) {
-    await store.watch(keys.head.prefix, seen as never, 1_000)
-    const head = await readHead(store)
-    if (head.kind !== 'head' || head.head.generation <= seen) continue
-    seen = head.head.generation
-    try {
-      await sweepOnce(world, store, keepPlans)
-    } catch (error) {
-      if (!(error instanceof StoreOutage)) throw error
-    }
+/** After every plan, and whenever time has passed. */
+async function sweep(_self: Self, store: Store, once: (self: Self, store: Store) => Promise<unknown>): Promise<never> {
+  for (let seen = 0 as Revision; ; ) {
+    seen = (await store.watch(keys.head.prefix, seen, 1_000)).revision
+    await once(_self, store)
   }
 }
 
-/** L1 and L2 at the end of all things: the newest plan is what every endpoint answers. */
-function arrived(store: SharedStore, authority: SharedAuthority): Violation | null {
-  const head = keys.head.decode(store.peek(keys.head.key()) ?? new Uint8Array())
-  if (head === undefined) return { invariant: 'L1', text: 'there is no head' }
-  const document = keys.plan.decode(store.peek(keys.plan.key(head.generation as Generation)) ?? new Uint8Array())
-  if (document === undefined) return { invariant: 'S4', text: `plan ${head.generation} is gone` }
-  for (const digest of document.shards) {
-    const shard = store.peek(keys.shard.key(digest))
-    if (shard === undefined) return { invariant: 'S4', text: `a shard of plan ${head.generation} is gone` }
-    for (const line of shardLines(new TextDecoder().decode(shard))) {
-      const [name, since, , , , record] = line.split(' ')
-      const standing = authority.at(name as Name)
-      const found = `${generationAt(standing)} ${standing.addresses.join(' ')}`
-      const want = `${since} ${record?.replace(/\*.*/, '')}`
-      if (found !== want) return { invariant: 'L1', text: `${name} is ${found}, plan ${head.generation} says ${want}` }
-    }
-  }
-  return null
-}
+export const bytesOf = (text: string): Uint8Array => utf8(text)

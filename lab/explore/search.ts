@@ -1,22 +1,13 @@
-/**
- * Depth first over every choice, without saving any program's memory: a branch is reached again by
- * taking the same choices from the start. States seen before are not entered again.
- */
+/** Depth first through all states of a world; a state seen before is not entered again. */
 import type { Violation } from '../checks/check.ts'
-import type { Choice, Machine } from './machine.ts'
-
-/** A fresh instance of the world under exploration. */
-export interface Instance {
-  readonly machine: Machine
-  /** What a check found at the latest step, or null. */
-  violation(): Violation | null
-  /** Whether everything is as it should be, when nothing can happen any more; null if so. */
-  atRest(): Violation | null
-}
+import { Seen } from './seen.ts'
+import { type Choice, isUnknown, type State, type World } from './world.ts'
 
 export interface Limits {
   readonly states: number
   readonly ms: number
+  /** Of memory for the states seen. */
+  readonly bytes: number
 }
 
 export interface Explored {
@@ -26,91 +17,107 @@ export interface Explored {
   readonly story: readonly string[]
   readonly states: number
   readonly transitions: number
+  /** States in which nothing can happen any more; in each, all was as it should be. */
   readonly ends: number
   readonly depth: number
   readonly ms: number
   /** Why it stopped before all was seen. */
   readonly why: string
+  readonly bytes: number
+  /** Nodes of all programs' automata, edges learned by running production code, and what was checked of them. */
+  readonly nodes: number
+  readonly edges: number
+  readonly mergers: number
+  readonly checked: number
 }
 
 interface Frame {
+  readonly state: State
   readonly choices: readonly Choice[]
   next: number
 }
 
-export async function search(
-  create: () => Instance,
-  limits: Limits,
-  progress?: (states: number, transitions: number) => void,
-): Promise<Explored> {
+export interface SearchOptions {
+  progress?(states: number, transitions: number, depth: number): void
+  /** Every state as it is entered first. */
+  onState?(state: State): void
+}
+
+export async function search(world: World, limits: Limits, options: SearchOptions = {}): Promise<Explored> {
   const started = performance.now()
-  const seen = new Set<string>()
+  const seen = new Seen()
   const frames: Frame[] = []
-  const path: Choice[] = []
   let transitions = 0
   let ends = 0
   let depth = 0
-  let instance = create()
-  await instance.machine.start()
-  let stands = true
+  const automata = [...new Set(world.members.map(({ automaton }) => automaton))]
+  const sum = (of: (automaton: (typeof automata)[number]) => number) => automata.reduce((all, one) => all + of(one), 0)
 
   const result = (kind: Explored['kind'], violation: Violation | null, why = ''): Explored => ({
     kind,
     violation,
     why,
-    story: violation === null ? [] : path.map((choice) => tell(instance.machine, choice)),
+    story:
+      violation === null
+        ? []
+        : frames.flatMap(({ state, choices, next }) =>
+            next === 0 ? [] : [world.tell(state, choices[next - 1] as Choice)],
+          ),
     states: seen.size,
     transitions,
     ends,
     depth,
     ms: performance.now() - started,
+    bytes: seen.bytes,
+    nodes: sum(({ nodes }) => nodes.length),
+    edges: sum(({ nodes }) => nodes.reduce((all, { edges }) => all + edges.size, 0)),
+    mergers: sum(({ mergers }) => mergers),
+    checked: sum(({ checked }) => checked),
   })
 
+  const choices: Choice[] = []
+  const enter = (state: State): Violation | null => {
+    options.onState?.(state)
+    world.choices(state, choices)
+    frames.push({ state, choices: choices.slice(), next: 0 })
+    depth = Math.max(depth, frames.length)
+    if (choices.length > 0) return null
+    ends += 1
+    return world.atRest(state)
+  }
+
+  const start = await world.start()
+  seen.add(world.canonical(start))
+  let violation = enter(start)
   for (;;) {
-    if (stands) {
-      const key = instance.machine.key()
-      if (!seen.has(key)) {
-        seen.add(key)
-        if (seen.size % 1000 === 0) {
-          progress?.(seen.size, transitions)
-          if (performance.now() - started > limits.ms) return result('stopped', null, `${limits.ms} ms are over`)
-          if (seen.size >= limits.states) return result('stopped', null, `${limits.states} states are the limit`)
-        }
-        const choices = instance.machine.choices()
-        if (choices.length === 0) {
-          ends += 1
-          const violation = instance.atRest()
-          if (violation !== null) return result('violated', violation)
-        }
-        frames.push({ choices, next: 0 })
-        depth = Math.max(depth, frames.length)
-      } else frames.push({ choices: [], next: 0 })
-    }
-    let frame = frames.at(-1)
-    while (frame !== undefined && frame.next >= frame.choices.length) {
-      frames.pop()
-      path.pop()
-      stands = false
-      frame = frames.at(-1)
-    }
+    if (violation !== null) return result('violated', violation)
+    const frame = frames.at(-1)
     if (frame === undefined) return result('all', null)
-    if (!stands) {
-      instance = create()
-      await instance.machine.start()
-      for (const choice of path) await instance.machine.apply(choice)
+    if (frame.next >= frame.choices.length) {
+      frames.pop()
+      continue
     }
     const choice = frame.choices[frame.next++] as Choice
-    path.push(choice)
-    await instance.machine.apply(choice)
+    let after = world.apply(frame.state, choice)
+    while (isUnknown(after)) {
+      world.takeViolation()
+      const { automaton, node, move } = after
+      if (node < 0) await automaton.learnRoot(move)
+      else await automaton.learn(node, move)
+      after = world.apply(frame.state, choice)
+    }
     transitions += 1
-    stands = true
-    const violation = instance.violation()
-    if (violation !== null) return result('violated', violation)
+    violation = world.takeViolation()
+    if (violation !== null) continue
+    if ((transitions & 0x3fff) === 0) {
+      options.progress?.(seen.size, transitions, frames.length)
+      if (performance.now() - started > limits.ms)
+        return result('stopped', null, `${Math.round(limits.ms / 1000)} s are over`)
+    }
+    if (seen.isAboutToGrow && seen.bytesToGrow > limits.bytes)
+      return result('stopped', null, `the states seen would take more than ${Math.round(limits.bytes / 2 ** 20)} MiB`)
+    if (!seen.add(world.canonical(after))) continue
+    if (seen.size > limits.states) return result('stopped', null, `${limits.states} states are the limit`)
+    violation = enter(after)
   }
-}
-
-function tell(machine: Machine, choice: Choice): string {
-  if (choice.kind === 'time') return 'time passes'
-  const id = machine.idOf(choice.program)
-  return choice.kind === 'step' ? `${id} ${choice.label}` : `${id} ${choice.kind}s`
 }

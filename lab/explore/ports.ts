@@ -1,0 +1,118 @@
+/** The ports of production programs in an explored world: every call is an operation that the world answers. */
+import type { Name } from '../../src/model/name.ts'
+import type { Change, Provider, Published, Reading, WriteOutcome } from '../../src/providers/provider.ts'
+import type { Commit, Compare, Entry, Range, Revision, Store, Watched, Write } from '../../src/store/store.ts'
+import type { EpochMs, Instant, World } from '../../src/world/world.ts'
+import type { Operation, Self } from './program.ts'
+
+export type Asked =
+  | { readonly kind: 'get'; readonly key: string }
+  | { readonly kind: 'range'; readonly prefix: string }
+  | { readonly kind: 'commit'; readonly compares: readonly Compare[]; readonly writes: readonly Write[] }
+  | { readonly kind: 'watch'; readonly prefix: string; readonly after: Revision }
+  | { readonly kind: 'read'; readonly names: readonly Name[] }
+  | { readonly kind: 'write'; readonly change: Change }
+  | { readonly kind: 'put'; readonly published: Published }
+  | { readonly kind: 'sleep' }
+
+/** Settling waits are over at once: they are there to save work, and nobody else can see them. */
+const settleMs = 10
+
+/** Traces after which a program may have other counters than those that it last wrote down. */
+const counting = /^enact\.(applied|repaired|conflicted|fenced|outrun)$/
+
+export function worldOf(self: Self): World {
+  const never = (): never => {
+    throw new Error('expected no use of the network in this world')
+  }
+  // Time passes for all that wait for it, so they may as well wait together.
+  let sleeping: Promise<void> | undefined
+  const sleep = (): Promise<void> => {
+    sleeping ??= ask<void>(self, 'sleep', 'sleep', { kind: 'sleep' }, true).then(() => {
+      sleeping = undefined
+    })
+    return sleeping
+  }
+  return {
+    id: self.id,
+    clock: {
+      now: () => self.now() as Instant,
+      wall: () => self.now() as EpochMs,
+      sleep: (ms) => (ms <= settleMs ? Promise.resolve() : sleep()),
+    },
+    random: { below: () => 0, bytes: (length) => new Uint8Array(length) },
+    net: { ask: never, connect: never, request: never },
+    trace: ({ event, plan }) => {
+      if (event === 'enact.completed') self.note('completed', String(plan))
+      if (counting.test(event)) self.note('counted', 'since')
+    },
+  }
+}
+
+function ask<T>(self: Self, text: string, topic: string, asked: Asked, isTimed = false): Promise<T> {
+  const operation: Operation = { text, topic, isTimed, data: asked }
+  return self.wait<T>(operation)
+}
+
+/** `canonical`: documents as far as programs act on them; what is written and read here has no counters and times. */
+export function storeOf(self: Self, canonical: (key: string, value: Uint8Array) => Uint8Array): Store {
+  const text = (write: Write) =>
+    write.kind === 'put' && !/^(plan|shard)\//.test(write.key)
+      ? `put ${write.key} ${new TextDecoder().decode(write.value)}`
+      : `${write.kind} ${write.key}`
+  return {
+    get: (key) =>
+      ask<Entry | undefined>(self, `get ${key}`, `get ${key.replace(/^(plan)\/.*/, '$1')}`, { kind: 'get', key }),
+    range: (prefix) => ask<Range>(self, `range ${prefix}`, `range ${prefix}`, { kind: 'range', prefix }),
+    commit: (compares, given) => {
+      // Nobody but people reads what a program says of its state.
+      if (given.every(({ key }) => key.startsWith('status/')))
+        return Promise.resolve({ kind: 'committed', revision: 1 as Revision })
+      const writes = given.map(
+        (write): Write => (write.kind === 'put' ? { ...write, value: canonical(write.key, write.value) } : write),
+      )
+      const condition = compares.map(({ key, revision }) => `if ${key}@${revision} `).join('')
+      const topic = given.map(({ key }) => key.replace(/\/.*/, '')).join(' ')
+      if (topic === 'progress') self.note('counted', '')
+      // The last words count as memory, not only the answer to them.
+      self.note(`wrote ${topic}`, writes.map(text).join(' '))
+      return ask<Commit>(self, `${condition}${writes.map(text).join(' ')}`, `commit ${topic}`, {
+        kind: 'commit',
+        compares,
+        writes,
+      })
+    },
+    watch: (prefix, after) =>
+      ask<Watched>(self, `watch ${prefix}@${after}`, 'watch', { kind: 'watch', prefix, after }, true),
+    close: async () => {},
+  }
+}
+
+/** All names of a reading in one operation; each change an operation: a batch is many transactions. */
+export function providerOf(self: Self): Provider & { put(published: Published): Promise<void> } {
+  return {
+    guarantee: 'atomic-conditional',
+    read: (_zone, names) => ask<readonly Reading[]>(self, `read ${names.join(' ')}`, 'read', { kind: 'read', names }),
+    write: async (_zone, changes) => {
+      const outcomes: WriteOutcome[] = []
+      for (const change of changes) {
+        const { name, expected, marker } = change
+        const found = expected.marker[0]?.find((item) => item.startsWith('g=')) ?? 'nothing'
+        outcomes.push(
+          await ask<WriteOutcome>(
+            self,
+            `write ${name} g=${marker.generation} if ${found} ${expected.addresses.join(' ')}`.trimEnd(),
+            `write ${name}`,
+            { kind: 'write', change },
+          ),
+        )
+      }
+      return outcomes
+    },
+    put: (published) =>
+      ask<void>(self, `put ${published.name} ${published.addresses.join(' ')}`.trimEnd(), `put ${published.name}`, {
+        kind: 'put',
+        published,
+      }),
+  }
+}
