@@ -269,6 +269,8 @@ class Planner {
     }
     this.#newest.reset()
     if (outcome.kind === 'lost') {
+      // An instruction was taken back or replaced, and the news of it has not been heard: ask.
+      if (outcome.key.includes(keys.override.prefix)) this.#loaded = false
       trace(this.#world, { event: 'plan.lost', generation, key: outcome.key })
       return again
     }
