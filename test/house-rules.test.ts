@@ -55,7 +55,7 @@ const intoTheLab = { from: 'src/cli/lab.ts', to: 'lab/main.ts' }
 const actors: readonly { readonly files: RegExp; readonly because: string }[] = [
   { files: /^src\/world\/node\.ts$/, because: 'it is the real World' },
   {
-    files: /^src\/store\/(?:lmdb|wake|group-commit|data-file)\.ts$/,
+    files: /^src\/store\/(?:lmdb|wake|group-commit|data-file|room)\.ts$/,
     because: 'the embedded store is files and their locks',
   },
   { files: /^src\/config\/(?:files|secrets|source)\.ts$/, because: 'reads the configuration and the keys' },

@@ -6,6 +6,7 @@ import { describeProblem, isProblem } from '../base/problem.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import { addressText } from '../config/units.ts'
 import { openLmdbStore } from '../store/lmdb.ts'
+import { writeObstacle } from '../store/room.ts'
 import { type Store, StoreOutage } from '../store/store.ts'
 import type { Address } from '../world/world.ts'
 import { type Cli, configPath, newCommand, outputOf } from './cli.ts'
@@ -77,10 +78,13 @@ async function* examine(cli: Cli, path: string): AsyncGenerator<Finding> {
   else {
     try {
       snapshot = await takeSnapshot(store)
-      yield ok(
-        'store',
-        `${config.store.path}: ${snapshot.head === undefined ? 'no plan yet' : `generation ${snapshot.head.generation}`}`,
-      )
+      const obstacle = writeObstacle(config.store.path)
+      yield obstacle === undefined
+        ? ok(
+            'store',
+            `${config.store.path}: ${snapshot.head === undefined ? 'no plan yet' : `generation ${snapshot.head.generation}`}`,
+          )
+        : bad('store', `${obstacle.at}: ${obstacle.found}`, obstacle.todo)
     } catch (error) {
       if (!(error instanceof StoreOutage)) throw error
       yield bad('store', describeProblem(error.problem), error.problem.todo)
@@ -207,7 +211,9 @@ async function* markers(config: Config, snapshot: Snapshot | null): AsyncGenerat
   const read = published.filter((one) => one.kind === 'published')
   const foreign = read.filter(({ marker }) => marker !== null && marker.owner !== config.policy.owner)
   const missing = read.filter(({ marker }) => marker === null)
-  const ahead = read.filter(({ marker }) => marker !== null && marker.generation > generation)
+  const ahead = read.filter(
+    ({ marker }) => marker !== null && marker.owner === config.policy.owner && marker.generation > generation,
+  )
   for (const { name, marker } of foreign.slice(0, 5))
     yield bad('markers', `${name} belongs to ${marker?.owner}`, 'choose other names, or end the other deployment first')
   for (const { name, marker } of ahead.slice(0, 5))

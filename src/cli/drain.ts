@@ -1,5 +1,6 @@
 /** `holdfast drain` and `undrain`: take a target out of every answer, and let it in again. */
 import type { Command } from 'commander'
+import { shareOf } from '../health/balance.ts'
 import type { Policy } from '../model/policy.ts'
 import { type Cli, newCommand, outputOf } from './cli.ts'
 import { exit } from './exit.ts'
@@ -35,7 +36,9 @@ export function drainCommand(cli: Cli): Command {
           const why =
             plan.reasons.find(({ subject }) => subject === `${pool}/${target}`)?.text ??
             'too little capacity would answer'
-          return options.break?.includes('S5') === true ? why : `${why}. To take it out all the same: --break S5`
+          const others = Object.entries(plan.pools[pool]?.targets ?? {}).filter(([id]) => id !== target)
+          const mayBreak = options.break?.includes('S5') !== true && others.some(([, state]) => shareOf(state) > 0)
+          return !mayBreak ? why : `${why}. To take it out all the same: --break S5`
         },
         planned: (plan) => {
           const state = plan.pools[pool]?.targets[target]

@@ -163,7 +163,9 @@ export async function carryOut(
   output.print(result, () =>
     [
       effect === null
-        ? `in force: ${instruction.means}`
+        ? instruction.planned === undefined
+          ? `in force: ${instruction.means}`
+          : 'in force; not waited for: holdfast status shows when it is enacted'
         : effect.kind === 'enacted'
           ? `generation ${effect.generation}, enacted by ${effect.by}: ${instruction.means}`
           : held !== null
@@ -177,6 +179,7 @@ export async function carryOut(
 }
 
 function expiryText(override: Override): string {
+  if (override.action.kind === 'retire') return ''
   return override.expires === null
     ? ' (holds until taken back)'
     : ` (holds until ${timeText(override.expires)}, for ${durationText(override.expires - override.at)})`

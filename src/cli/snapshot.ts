@@ -47,7 +47,7 @@ export const isFresh = (at: number, now: number): boolean => now - at <= staleMs
 /** What is not as it should be, in one sentence each; empty when all is well. */
 export function ailments(snapshot: Snapshot, policy: Policy): string[] {
   const { at: now, head, progress, statuses, observations } = snapshot
-  const found: string[] = []
+  const found = ownAilments(statuses.filter((status) => isFresh(status.at, now)))
   for (const role of ['planner', 'enactor'] as const) {
     const fresh = statuses.filter((status) => status.role === role && isFresh(status.at, now))
     if (fresh.length === 0) found.push(`no ${role} runs${lastSeen(statuses, role, now)}`)
@@ -79,7 +79,7 @@ export function ailments(snapshot: Snapshot, policy: Policy): string[] {
   )
   if (blocked.size > 0) {
     const [name, why] = [...blocked][0] ?? ['', '']
-    found.push(`${count(blocked.size, 'name')} cannot be written, such as ${name} ${why}`)
+    found.push(`${count(blocked.size, 'name')} cannot be written, such as ${name.replace(/\.$/, '')}: ${why}`)
   }
   if (head !== undefined && now - head.at > staleMs && freshProgress.length > 0) {
     const furthest = freshProgress.reduce((most, [, document]) => Math.max(most, document.enacted), 0)
@@ -87,6 +87,14 @@ export function ailments(snapshot: Snapshot, policy: Policy): string[] {
       found.push(`generation ${head.generation} is published and not enacted: enactors have reached ${furthest}`)
   }
   return found
+}
+
+/** What the programs say of themselves; what several say is said once. */
+function ownAilments(statuses: readonly RoleStatus[]): string[] {
+  const tellers = new Map<string, string[]>()
+  for (const { id, ails } of statuses)
+    for (const text of ails ?? []) tellers.set(text, [...(tellers.get(text) ?? []), id])
+  return [...tellers].map(([text, ids]) => `${text} (${ids.join(', ')})`)
 }
 
 function lastSeen(statuses: readonly RoleStatus[], role: RoleStatus['role'], now: number): string {

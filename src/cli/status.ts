@@ -1,11 +1,14 @@
 /** `holdfast status`: the programs, the newest plan, the pools, what holds, and what ails. */
 import type { Command } from 'commander'
+import { describeProblem } from '../base/problem.ts'
 import type { Override } from '../model/override.ts'
 import { subjectOf } from '../model/override.ts'
-import { type Cli, newCommand, type Output, outputOf } from './cli.ts'
+import { writeObstacle } from '../store/room.ts'
+import { type Cli, configPath, newCommand, type Output, outputOf } from './cli.ts'
 import { exit } from './exit.ts'
+import { copyBeside, readUsable } from './last-good.ts'
 import { askServer } from './server-health.ts'
-import { openConfig, withStore } from './session.ts'
+import { withStore } from './session.ts'
 import { targetText } from './show.ts'
 import { ailments, isFresh, type Snapshot, takeSnapshot } from './snapshot.ts'
 import { agoText, bar, durationText, percentText, table, timeText } from './text.ts'
@@ -18,10 +21,16 @@ export function statusCommand(cli: Cli): Command {
     .option('--check', 'exit with code 5 unless all is well')
     .action(async (options: { readonly check?: boolean }, self: Command) => {
       const output = outputOf(cli, self)
-      const config = openConfig(cli, self)
+      const path = configPath(cli, self)
+      const { config, fellBack } = readUsable(cli, path, copyBeside(path), false)
       const snapshot = await withStore(config, { write: false }, takeSnapshot)
       const server = config.server === null ? null : await askServer(config)
       const ails = ailments(snapshot, config.policy)
+      const unusable = fellBack === null ? null : describeProblem(fellBack)
+      if (unusable !== null && !ails.some((text) => text.includes(unusable)))
+        ails.unshift(`the configuration cannot be used, this is told by the last good one: ${unusable}`)
+      const obstacle = writeObstacle(config.store.path)
+      if (obstacle !== undefined) ails.unshift(`nothing can be written, nor reported: ${describeProblem(obstacle)}`)
       if (server !== null && !server.ok)
         ails.unshift(`the DNS server does not answer at ${server.at}: ${server.detail}`)
       const { head, progress, statuses, overrides, at: now } = snapshot
@@ -56,13 +65,14 @@ export function statusCommand(cli: Cli): Command {
         pools: head?.pools ?? {},
         overrides,
       }
-      output.print(document, () => statusText(snapshot, server, ails, output))
+      output.print(document, () => statusText(snapshot, config.policy, server, ails, output))
       if (options.check === true && ails.length > 0) cli.exitCode = exit.found
     })
 }
 
 function statusText(
   snapshot: Snapshot,
+  policy: Policy,
   server: Awaited<ReturnType<typeof askServer>> | null,
   ails: readonly string[],
   { paint }: Output,
@@ -91,7 +101,7 @@ function statusText(
       status.id,
       `pid ${status.pid}`,
       fresh ? `up ${durationText(now - status.started)}` : paint('red', `silent for ${durationText(now - status.at)}`),
-      [...(enacted === undefined ? [] : [`enacted ${enacted}`]), status.note].filter((text) => text !== '').join(' · '),
+      `${fresh ? '' : 'said last: '}${[...(enacted === undefined ? [] : [`enacted ${enacted}`]), status.note].filter((text) => text !== '').join(' · ')}`,
     ]
   })
   if (server !== null)
@@ -108,7 +118,11 @@ function statusText(
     lines.push('', `${paint('bold', `pool ${pool}`)}  ${bar(state.capacity, 20)} ${percentText(state.capacity)}${open}`)
     lines.push(
       table(
-        Object.entries(state.targets).map(([id, target]) => [id, target.kind, targetText(target, now)]),
+        Object.entries(state.targets).map(([id, target]) => [
+          id,
+          target.kind,
+          `${targetText(target, now)}${unseenText(snapshot, policy, pool, id)}`,
+        ]),
         '  ',
       ),
     )
@@ -125,11 +139,21 @@ function statusText(
   return lines.join('\n')
 }
 
+/** S8: what a target does in the answer is no word about its health, where nobody has looked lately. */
+function unseenText({ observations, at: now }: Snapshot, policy: Policy, pool: string, target: string): string {
+  const probed = policy.pools.get(pool)
+  if (probed === undefined || probed.check.kind === 'none') return ''
+  const seen = observations.flatMap((one) => (one.pool === pool ? (one.targets[target]?.at ?? []) : []))
+  const newest = Math.max(0, ...seen)
+  if (now - newest <= Math.max(staleMs, 5 * probed.intervalMs)) return ''
+  return newest === 0 ? '; never checked' : `; last checked ${agoText(newest, now)}`
+}
+
 export function overrideRow(override: Override, now: number): string[] {
   const { action, author, reason, at, expires } = override
   const to = action.kind === 'rollback' ? ` to ${action.to}` : ''
   return [
-    `${subjectOf(action).replace('/', ' ')}${to}`,
+    `${subjectOf(action).replace('/', ' ').replace(/\.$/, '')}${to}`,
     `by ${author}, ${agoText(at, now)}`,
     expires === null ? 'until taken back' : `for ${durationText(expires - now)} more`,
     reason,

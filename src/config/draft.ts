@@ -213,7 +213,9 @@ class DraftMaker {
 
   /** The store is a folder; an address is told apart, because by a managed name it would be a circular bootstrap. */
   #checkStore(): void {
-    const [, host] = /^[a-z][a-z0-9+.-]*:\/\/(\[[^\]]*\]|[^/:]*)/i.exec(this.#shape.store ?? '') ?? []
+    const text = this.#shape.store ?? ''
+    const url = /^[a-z][a-z0-9+.-]*:\/\/(\[[^\]]*\]|[^/:]*)/i.exec(text)
+    const host = (url ?? /^(\[[^\]]*\]|[^/:]+):[0-9]{1,5}$/.exec(text))?.[1]
     if (host === undefined) return
     const name = parseName(host)
     if (!isProblem(name) && zoneOf(name, this.#zoneNames) !== undefined)

@@ -40,11 +40,12 @@ export function shapeOf(value: unknown): Shaped {
   const rest: Record<string, unknown> = Object.assign(Object.create(null), value)
   for (const { where } of findings) {
     const [top, entry, part, target] = where as Path
-    // A pool with one bad target is still worth looking at.
-    if (top === 'pools' && part === 'targets' && target !== undefined && forgetTarget(rest, entry, target)) {
+    // A pool with one bad target, or bad limits, is still worth looking at.
+    if (top === 'pools' && part === 'targets' && target !== undefined && forget(rest, entry, 'targets', target)) {
       broken.targets.add(String(entry))
       continue
     }
+    if (top === 'pools' && part === 'limits' && forget(rest, entry, 'limits')) continue
     const section = sections.find((name) => name === top)
     if (section !== undefined && typeof entry === 'string') {
       const known = broken[section]
@@ -69,14 +70,17 @@ export function shapeOf(value: unknown): Shaped {
   return { shape: again.success ? again.data : undefined, findings, broken }
 }
 
-/** Leaves one target out, in a copy; false where there is no such place. */
-function forgetTarget(root: Record<string, unknown>, pool: Path[number] | undefined, target: Path[number]): boolean {
+/** Leaves a part of a pool out, or one entry of that part, in a copy; false where there is no such place. */
+function forget(root: Record<string, unknown>, pool: Path[number] | undefined, part: string, entry?: Path[number]) {
   const { pools } = root
-  if (!isRecord(pools)) return false
-  const found = pools[String(pool)]
-  if (!isRecord(found) || !isRecord(found.targets)) return false
-  const { [String(target)]: _, ...targets } = found.targets
-  root.pools = { ...pools, [String(pool)]: { ...found, targets } }
+  const found = isRecord(pools) ? pools[String(pool)] : undefined
+  if (!isRecord(pools) || !isRecord(found)) return false
+  const { [part]: entries, ...others } = found
+  if (entry === undefined) root.pools = { ...pools, [String(pool)]: others }
+  else if (isRecord(entries)) {
+    const { [String(entry)]: _, ...kept } = entries
+    root.pools = { ...pools, [String(pool)]: { ...others, [part]: kept } }
+  } else return false
   return true
 }
 

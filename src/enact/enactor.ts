@@ -13,6 +13,7 @@ import { keys } from '../model/keys.ts'
 import { type Name, zoneOf } from '../model/name.ts'
 import type { PlanEntry } from '../model/plan.ts'
 import type { Policy, PolicySource, Zone } from '../model/policy.ts'
+import { unusableText } from '../model/progress.ts'
 import type { Provider } from '../providers/provider.ts'
 import { never, type Revision, type Store, StoreOutage } from '../store/store.ts'
 import type { Instant, World } from '../world/world.ts'
@@ -148,7 +149,8 @@ class Enactor {
       const unreachable = (this.#slice?.unreachable ?? []).filter(({ name }) => !this.#unplaced.has(name))
       await this.#reports.sayProgress(memories, [...unplaced, ...unreachable], view.head.generation, this.#counts)
     }
-    await this.#reports.sayStatus(this.#ports.self ?? { pid: process.pid, http: null }, () => this.#note())
+    const self = this.#ports.self ?? { pid: process.pid, http: null }
+    await this.#reports.sayStatus(self, () => ({ note: this.#note(), ails: this.#ails() }))
   }
 
   /** Until head moves, a pass ends, or the period is over. @throws StoreOutage */
@@ -343,6 +345,16 @@ class Enactor {
     const work = this.#zones.get(zoneOf(name, this.#zones) as Name)
     const zone = work && { name: work.zone.name, provider: work.provider, memory: work.memory }
     return await targetOf(view, name, zone, owner)
+  }
+
+  #ails(): readonly string[] {
+    const outages = [...this.#zones.values()].flatMap(({ zone, report }) =>
+      report === null || report.outage === null
+        ? []
+        : [`the authority of ${zone.name} cannot be used: ${report.outage}`],
+    )
+    const unusable = this.#policyComplaint === '' ? [] : [unusableText(this.#policyComplaint)]
+    return [...unusable, ...outages.slice(0, 5)]
   }
 
   #note(): string {

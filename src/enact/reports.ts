@@ -70,13 +70,16 @@ export class Reports {
     if (await this.#put(keys.progress.key(this.#world.id), keys.progress.encode(progress))) this.progress = progress
   }
 
-  async sayStatus({ pid, http }: Self, note: () => string): Promise<void> {
+  async sayStatus(
+    { pid, http }: Self,
+    say: () => { readonly note: string; readonly ails: readonly string[] },
+  ): Promise<void> {
     const now = this.#world.clock.now()
     if (now < this.#statusAt + progressMaxMs) return
     this.#statusAt = now
     const { id } = this.#world
     const at = this.#world.clock.wall()
-    const status = { role: 'enactor', id, pid, started: this.#started, at, http, note: note() } as const
+    const status = { role: 'enactor', id, pid, started: this.#started, at, http, ...say() } as const
     await this.#put(keys.status.key('enactor', id), keys.status.encode(status))
   }
 

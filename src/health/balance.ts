@@ -311,6 +311,7 @@ const gateText: Readonly<Record<string, string>> = {
   'pool-budget': 'as much of the pool as may leave in one window has left',
   'site-budget': 'as much of its site as may leave in one window has left',
   drain: 'an operator wants it out, but without it too little capacity would answer',
+  'drain-last': 'an operator wants it out, but nobody else answers, and no instruction empties a name (S2)',
   last: 'nobody else could answer',
 }
 
@@ -326,8 +327,11 @@ function reasonsFor(input: BalanceInput, state: PoolState, healthy: number): rea
     const target = state.targets[id] as TargetState
     const verdict = verdictOf(input, id)
     const add = (text: string) => reasons.push({ subject: `${pool.id}/${id}`, text })
-    if (target.kind === 'held') add(`held: ${gateText[target.by] ?? target.by}; ${verdict.text}`)
-    else if (target.kind === 'removed') add(`removed: ${target.reason}; now ${verdict.text}`)
+    if (target.kind === 'held') {
+      const alone = Object.entries(state.targets).every(([other, its]) => other === id || shareOf(its) === 0)
+      const gate = target.by === 'drain' && alone ? 'drain-last' : target.by
+      add(`held: ${gateText[gate] ?? gate}; ${verdict.text}`)
+    } else if (target.kind === 'removed') add(`removed: ${target.reason}; now ${verdict.text}`)
     else if (target.kind === 'drained') add(`drained by ${target.by}: ${target.reason}`)
     else if (target.kind === 'ramping') add(`ramping: ${target.percent} % of its weight; ${verdict.text}`)
     else if (target.kind === 'new') add(`new: has not passed its checks yet; ${verdict.text}`)

@@ -10,6 +10,7 @@ import { describeProblem } from '../base/problem.ts'
 import { keys } from '../model/keys.ts'
 import type { Observation } from '../model/observation.ts'
 import type { Policy, PolicySource, Pool } from '../model/policy.ts'
+import { unusableText } from '../model/progress.ts'
 import { type Store, StoreOutage } from '../store/store.ts'
 import type { EpochMs, Instant, World } from '../world/world.ts'
 import { checkTarget, Gate } from './check.ts'
@@ -99,8 +100,9 @@ export async function prober(world: World, { store, policy: source, self }: Prob
         : `probes ${counted(targets, 'target')} of ${counted(rounds.length, 'pool')}, ${failing} failing${
             unreadable === undefined ? '' : '; goes on with the last good policy, the newest is not usable'
           }`
+    const ails = unreadable === undefined ? [] : [unusableText(unreadable)]
     const { pid, http } = self ?? { pid: process.pid, http: null }
-    return { role: 'prober', id: world.id, pid, started, at, http, note } as const
+    return { role: 'prober', id: world.id, pid, started, at, http, note, ails } as const
   }
 }
 

@@ -45,7 +45,13 @@ export interface RoleStatus {
   readonly http: string | null
   /** One line: what it does now, or why it cannot. */
   readonly note: string
+  /** What keeps it from its work, one sentence each, the same words from every program that meets the same thing. */
+  readonly ails?: readonly string[]
 }
+
+/** Of a program that started with a good configuration, in the words of `RoleStatus.ails`. */
+export const unusableText = (problem: string): string =>
+  `the configuration cannot be used, the last good one goes on: ${problem}`
 
 /** Which configuration is in force. A planner with another one stands by, so planners with different files do not fight. */
 export interface PolicyInForce {

@@ -9,7 +9,7 @@ import { keys } from '../model/keys.ts'
 import { subjectOf } from '../model/override.ts'
 import type { PlanText } from '../model/plan.ts'
 import type { Policy, PolicySource } from '../model/policy.ts'
-import type { PolicyInForce, RoleStatus } from '../model/progress.ts'
+import { type PolicyInForce, type RoleStatus, unusableText } from '../model/progress.ts'
 import { readPlan, readShards } from '../store/plans.ts'
 import { type Compare, type Revision, type Store, StoreOutage } from '../store/store.ts'
 import type { EpochMs, Instant, World } from '../world/world.ts'
@@ -92,6 +92,8 @@ class Planner {
   /** Since when the policy is known here. */
   #since = 0 as EpochMs
   #policyProblem: string | undefined
+  /** Why the plan that was decided last is not published. */
+  #unpublished: string | undefined
   #noticed: EpochMs | null = null
   /** Instructions found impossible, what was newest when they were, and until when that is believed. */
   #refused: Refusals = { at: '', until: 0 as Instant, subjects: new Map() }
@@ -164,6 +166,7 @@ class Planner {
     const { clock } = this.#world
     const began = clock.now()
     const now = clock.wall()
+    this.#unpublished = undefined
     for (const override of expired(this.#inputs.overrides.values(), now)) await this.#inputs.end(override, 'expired')
     const compiled = this.#compiled
     if (compiled === undefined) {
@@ -276,8 +279,7 @@ class Planner {
     }
     const reason = outcome.kind === 'refused' ? describeProblem(outcome.problem) : outcome.reason
     trace(this.#world, { event: 'plan.store_failed', reason, retryMs: retryMs.first })
-    this.#note = `cannot publish plan ${generation}: ${reason}`
-    return failed
+    return this.#notPublished(`plan ${generation} cannot be published: ${reason}`)
   }
 
   #checkFailed(decision: Decision, base: Base, generation: Generation, violations: readonly Violation[]): Wait {
@@ -290,7 +292,12 @@ class Planner {
       this.#refuse(base, new Map([[subjectOf(rollback.action), `${text}; or allow it to break ${rule}`]]))
       return again
     }
-    this.#note = `plan ${generation} is not published: ${text}`
+    return this.#notPublished(`plan ${generation} is not published: ${text}`)
+  }
+
+  #notPublished(why: string): Wait {
+    this.#note = why
+    this.#unpublished = why
     return failed
   }
 
@@ -360,7 +367,11 @@ class Planner {
     this.#beaten = clock.now()
     const { pid, http } = this.#ports.self ?? { pid: 0, http: null }
     const at = clock.wall()
-    const status: RoleStatus = { role: 'planner', id, pid, started: this.#started, at, http, note: this.#note }
+    const ails = [
+      ...(this.#policyProblem === undefined ? [] : [unusableText(this.#policyProblem)]),
+      ...(this.#unpublished === undefined ? [] : [this.#unpublished]),
+    ]
+    const status: RoleStatus = { role: 'planner', id, pid, started: this.#started, at, http, note: this.#note, ails }
     const key = keys.status.key('planner', id)
     await this.#ports.store.commit([], [{ kind: 'put', key, value: keys.status.encode(status) }])
   }

@@ -116,7 +116,8 @@ function takeBatch(queue: Waiting[]): Waiting[] {
   return queue.splice(0, size)
 }
 
-const bytesOf = ({ writes }: CommitRequest) =>
+/** Of the values that it writes; zero where all that is asked for is deletion, which may be what makes room. */
+export const bytesOf = ({ writes }: Pick<CommitRequest, 'writes'>): number =>
   writes.reduce((sum, write) => sum + (write.kind === 'put' ? write.value.byteLength : 0), 0)
 
 const busy = (at: string, found: string) =>

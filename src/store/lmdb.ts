@@ -21,14 +21,15 @@
  * **Full.** `maxBytes` limits the pages in use. Deleting stays possible above it, so that a sweep can
  * make room. The file itself may grow to somewhat more (free pages, and pages that a reader still sees).
  */
-import { existsSync, mkdirSync, realpathSync, statfsSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, realpathSync, statSync } from 'node:fs'
 import { open, type RootDatabase } from 'lmdb'
 import { AssertionFailed } from '../base/assert.ts'
 import { isProblem, type Problem, problem } from '../base/problem.ts'
 import { assertWritable, dataFile, inspectDataFile, nearestExisting, type Soundness } from './data-file.ts'
-import { groupCommit, type Transacted } from './group-commit.ts'
+import { bytesOf, groupCommit, type Transacted } from './group-commit.ts'
 import { decodeSchema, encodeSchema, schemaKey, schemaVersion } from './layout.ts'
 import { assertCommit, assertKey, assertPrefix, assertWatch, maxValueBytes, rangeLimit } from './limits.ts'
+import { freeBytes, fullDisk, hasRoom, readOnlyDisk } from './room.ts'
 import { type Commit, never, type Revision, type Store, StoreOutage, type Watched } from './store.ts'
 import { type CommitRequest, commitAll, readChanges, readEntry, readRange, readState } from './tree.ts'
 import { type Waker, waker } from './wake.ts'
@@ -191,6 +192,10 @@ function engineOf(db: Db, path: string, options: Required<Omit<LmdbOptions, 'pol
     if (lost !== undefined) return { kind: 'nothing', problem: lost }
     let outcomes: readonly Commit[] = []
     try {
+      // Asked first, because LMDB tells standard error what a full disk made of a transaction.
+      const bytes = batch.reduce((sum, request) => sum + bytesOf(request), 0)
+      if (bytes > 0 && !hasRoom(path, bytes))
+        return { kind: 'nothing', problem: problem(at, 'a commit on disk', fullDisk.found, fullDisk.todo) }
       await db.childTransaction(() => {
         outcomes = commitAll(db, batch, bytesInUse(db), capacity)
       })
@@ -225,7 +230,8 @@ function engineOf(db: Db, path: string, options: Required<Omit<LmdbOptions, 'pol
       clearInterval(upkeep)
       const idle = await commits.drain()
       wake.stop()
-      // A transaction that hangs would hang the closing too; the end of the process frees its lock.
+      // A transaction that hangs would hang the closing too. Its lock is freed when this process dies by a
+      // signal; process.exit() would wait for the write thread as the closing would (see src/cli/end.ts).
       if (idle) await db.close()
     },
   }
@@ -311,8 +317,8 @@ const mendable: Readonly<Record<number, { found: string; todo: string }>> = {
   20: { found: 'a file where a directory should be', todo: 'move the file away, or correct the path' },
   17: { found: 'a file where a directory should be', todo: 'move the file away, or correct the path' },
   27: { found: 'a limit on the size of files', todo: 'raise the limit of the process (ulimit -f)' },
-  [noSpace]: { found: 'no space left on the disk', todo: 'make room on the disk' },
-  30: { found: 'a file system mounted read-only', todo: 'mount it writable, or use another path' },
+  [noSpace]: fullDisk,
+  30: readOnlyDisk,
   122: { found: 'the disk quota exceeded', todo: 'raise the quota, or make room' },
   [-30_796]: {
     found: 'a damaged data file',
@@ -360,9 +366,6 @@ async function failure(path: string, error: unknown): Promise<Transacted> {
 }
 
 /** LMDB calls it an input/output error when the disk took a part of its pages. */
-function isDiskFull(path: string): boolean {
-  const { bavail, bsize } = statfsSync(path)
-  return bavail * bsize < 2 * maxValueBytes
-}
+const isDiskFull = (path: string): boolean => freeBytes(path) < 2 * maxValueBytes
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
