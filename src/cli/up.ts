@@ -53,6 +53,8 @@ export function upCommand(cli: Cli): Command {
     )
 }
 
+const dnsAlone = 'DNS needs no store: "holdfast run server" answers meanwhile'
+
 interface Happening {
   readonly at: number
   readonly program: string
@@ -76,7 +78,12 @@ async function up(
       'use that one, or stop it first',
     )
   const store = await openLmdbStore({ path: config.store.path })
-  if (isProblem(store)) throw new CliFailure(exit.unreachable, [store])
+  if (isProblem(store)) {
+    held.release()
+    throw new CliFailure(exit.unreachable, [
+      config.server === null ? store : { ...store, todo: `${store.todo}. ${dnsAlone}` },
+    ])
+  }
 
   const live = cli.io.outIsTty && options.plain !== true
   const paint = painter(cli.io.outIsTty, cli.io.env)
@@ -113,6 +120,14 @@ async function up(
   const server = specs.find(({ kind }) => kind === 'server')
   const unfollow = server?.detached == null ? () => {} : followFile(server.detached.log, (text) => line('server', text))
   let supervisor: Supervisor | undefined
+  const programs = () => supervisor?.programs() ?? []
+  const http = await serveWhole(config, programs, started)
+  if (isProblem(http)) {
+    unfollow()
+    await store.close()
+    held.release()
+    throw new CliFailure(exit.unreachable, [http])
+  }
   supervisor = superviseAll(specs, {
     line,
     changed(program, what) {
@@ -129,13 +144,6 @@ async function up(
       end('refused')
     },
   })
-  const programs = () => supervisor?.programs() ?? []
-
-  const http = await serveWhole(config, programs, started)
-  if (isProblem(http)) {
-    refusals.push(http)
-    end('refused')
-  }
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => end(signal))
   const view = startView(cli, config, store, {
@@ -158,9 +166,10 @@ async function up(
   // A second signal does not wait.
   const hurry = () => process.exit(128 + constants.signals.SIGINT)
   process.on('SIGINT', hurry)
-  await supervisor.stop(({ kind }) => keep && kind !== 'role')
+  // What ran before this was started, and could not be, goes on: DNS above all.
+  await supervisor.stop(({ kind, adopted }) => kind !== 'role' && (keep || (why === 'refused' && adopted)))
   unfollow()
-  if (http !== null && !isProblem(http)) await http.close()
+  if (http !== null) await http.close()
   await store.close()
   held.release()
   if (refusals.length > 0) throw new CliFailure(exit.unreachable, refusals)
