@@ -71,7 +71,8 @@ export type Effect =
 
 /** Waits until the newest plan carries it out and some enactor has enacted that plan. */
 export async function awaitEffect(store: Store, wanted: Wanted): Promise<Effect> {
-  const until = Date.now() + wanted.waitMs
+  const began = Date.now()
+  const until = began + wanted.waitMs
   let told = ''
   const tell = (text: string) => {
     if (text !== told) wanted.progress(text)
@@ -83,7 +84,7 @@ export async function awaitEffect(store: Store, wanted: Wanted): Promise<Effect>
   for (;;) {
     const head = await readHeadPlan(store)
     let why: string
-    if (head === undefined) why = await noPlanner(store, 'there is no plan yet')
+    if (head === undefined) why = await noPlanner(store, began, 'there is no plan yet')
     else {
       const planned = await wanted.planned(head)
       if (planned === true) {
@@ -106,7 +107,7 @@ export async function awaitEffect(store: Store, wanted: Wanted): Promise<Effect>
             : Date.now() - newest > staleMs
               ? `the last enactor reported ${agoText(newest, Date.now())}: start one with "holdfast up"`
               : `generation ${generation} is published, and no enactor has finished it: see holdfast status`
-      } else why = await noPlanner(store, planned ?? `generation ${head.generation} does not carry it out yet`)
+      } else why = await noPlanner(store, began, planned ?? `generation ${head.generation} does not carry it out yet`)
     }
     if (carriedBy === null) tell(why)
     const left = until - Date.now()
@@ -120,18 +121,19 @@ export async function awaitEffect(store: Store, wanted: Wanted): Promise<Effect>
 /** A program that has not reported for this long does not run, as far as anybody can tell. */
 export const staleMs = 15_000
 
-async function noPlanner(store: Store, otherwise: string): Promise<string> {
+/** `since`: what a planner reported before then says nothing about the instruction. */
+async function noPlanner(store: Store, since: number, otherwise: string): Promise<string> {
   const planners = (await readStatuses(store)).filter(({ role }) => role === 'planner')
   const newest = planners.reduce((last, { at }) => Math.max(last, at), 0)
   if (newest === 0) return 'no planner has ever reported: start one with "holdfast up"'
   if (Date.now() - newest > staleMs)
     return `no planner has reported for ${durationText(Date.now() - newest)}: start one with "holdfast up"`
   const note = planners.find(({ at }) => at === newest)?.note
-  return note === undefined || note === '' ? otherwise : `${otherwise} (planner: ${note})`
+  return note === undefined || note === '' || newest < since ? otherwise : `${otherwise} (planner: ${note})`
 }
 
 /** "drain web/east", for messages. */
 export function instructionText(action: OverrideAction): string {
-  const subject = subjectOf(action).replace('/', ' ')
+  const subject = subjectOf(action).replace('/', ' ').replace(/\.$/, '')
   return action.kind === 'rollback' && action.to > 0 ? `${subject} to generation ${action.to}` : subject
 }

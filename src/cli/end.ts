@@ -6,6 +6,7 @@
  * every other process that wants to write. Being killed is safe: the lock is robust, and a transaction
  * that was not committed never was.
  */
+import { writeSync } from 'node:fs'
 
 /** Ends this process by `signal`, as if nobody handled it. */
 export function endBy(signal: NodeJS.Signals): void {
@@ -14,3 +15,18 @@ export function endBy(signal: NodeJS.Signals): void {
 }
 
 export const endNow = (): void => endBy('SIGKILL')
+
+/** For a command that holds the store: what nobody catches is told, and then does not end it by exit. Returns how to take that back. */
+export function endOnUncaught(): () => void {
+  const end = (error: unknown) => {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+    try {
+      writeSync(2, `bug in Holdfast; please report it\n${detail}\n`)
+    } catch {
+      // Nobody listens.
+    }
+    endNow()
+  }
+  process.on('uncaughtException', end)
+  return () => void process.off('uncaughtException', end)
+}

@@ -1,6 +1,8 @@
 /** `holdfast plan`: what the planner would publish now. Cannot write: it opens the store read-only and holds no key. */
 import type { Command } from 'commander'
+import { parseAnswerText } from '../model/answer.ts'
 import type { Violation } from '../plan/check.ts'
+import { answerSaid } from './answer.ts'
 import { type Cli, newCommand, type Output, outputOf, wholeArgument } from './cli.ts'
 import { exit } from './exit.ts'
 import { type Forecast, forecast } from './forecast.ts'
@@ -92,10 +94,14 @@ export function describe(
     refused,
     violations,
   }
+  const said = (text: string) => {
+    const answer = parseAnswerText(text)
+    return answer === undefined ? text : answerSaid(answer)
+  }
   const lines = changes.flatMap(({ name, before, after }) => [
-    `  ${paint('bold', name)}`,
-    ...(before === null ? [] : [paint('red', `    - ${before}`)]),
-    ...(after === null ? [] : [paint('green', `    + ${after}`)]),
+    `  ${paint('bold', name.replace(/\.$/, ''))}`,
+    ...(before === null ? [] : [paint('red', `    - ${said(before)}`)]),
+    ...(after === null ? [] : [paint('green', `    + ${said(after)}`)]),
   ])
   const { blast } = head
   const text = [
@@ -109,7 +115,7 @@ export function describe(
             ? `takes ${percentText(blast.capacityRemoved)} of a pool out of answers`
             : 'takes none away',
         ],
-        ['caches', `forget the old answers within ${blast.ttlMax} s`],
+        ...(blast.ttlMax === 0 ? [] : [['caches', `forget the old answers within ${blast.ttlMax} s`]]),
       ],
       '  ',
     ),

@@ -6,6 +6,7 @@ import { type Config, loadConfig } from '../config/config.ts'
 import { openLmdbStore } from '../store/lmdb.ts'
 import { never, type Store, StoreOutage } from '../store/store.ts'
 import { type Cli, configPath } from './cli.ts'
+import { endOnUncaught } from './end.ts'
 import { exit } from './exit.ts'
 import { CliFailure } from './io.ts'
 
@@ -29,6 +30,7 @@ export async function withStore<Result>(
   if (options.absent === 'empty' && !existsSync(config.store.path)) return await work(emptyStore)
   const store = await openLmdbStore({ path: config.store.path, readOnly: !options.write })
   if (isProblem(store)) throw new CliFailure(exit.unreachable, [store])
+  const listenNoMore = endOnUncaught()
   try {
     return await work(store)
   } catch (error) {
@@ -36,6 +38,7 @@ export async function withStore<Result>(
     throw error
   } finally {
     await store.close()
+    listenNoMore()
   }
 }
 

@@ -2,13 +2,15 @@
 import type { Command } from 'commander'
 import { answerText } from '../model/answer.ts'
 import type { Generation } from '../model/generation.ts'
-import { type PlanHead, type PlanText, parseEntryLine, type TargetState } from '../model/plan.ts'
+import { type PlanEntry, type PlanHead, type PlanText, parseEntryLine, type TargetState } from '../model/plan.ts'
 import { planGenerations, readHead, readPlan, readShards } from '../store/plans.ts'
 import type { Store } from '../store/store.ts'
+import { answerSaid } from './answer.ts'
 import { type Cli, newCommand, outputOf, wholeArgument } from './cli.ts'
 import { exit } from './exit.ts'
 import { blastText } from './history.ts'
 import { CliFailure, fail } from './io.ts'
+import { shown } from './pin.ts'
 import { openConfig, withStore } from './session.ts'
 import { agoText, count, durationText, percentText, someOf, table, timeText } from './text.ts'
 
@@ -26,15 +28,15 @@ export function showCommand(cli: Cli): Command {
         const plan = await planOf(store, text)
         const reading = await readShards(store, plan)
         if (reading.kind !== 'text') throw new CliFailure(exit.failed, [reading.problem])
-        const listed: { name: string; since: number; born: number; answer: string }[] = []
+        const listed: PlanEntry[] = []
         for (const line of linesOf(reading.text)) {
           if (most > 0 && listed.length >= most) break
           const entry = parseEntryLine(line)
-          if (entry !== undefined)
-            listed.push({ name: entry.name, since: entry.since, born: entry.born, answer: answerText(entry.answer) })
+          if (entry !== undefined) listed.push(entry)
         }
         const total = plan.blast.namesTotal
-        output.print({ ...plan, at: timeText(plan.at), names: listed, namesTotal: total }, () => {
+        const names = listed.map((entry) => ({ ...entry, answer: answerText(entry.answer) }))
+        output.print({ ...plan, at: timeText(plan.at), names, namesTotal: total }, () => {
           const { paint } = output
           const pools = Object.entries(plan.pools).flatMap(([pool, state]) => [
             `${paint('bold', `pool ${pool}`)}  ${percentText(state.capacity)} of its capacity answers${state.failOpenSince === null ? '' : `, fail-open since ${timeText(state.failOpenSince)}`}`,
@@ -47,13 +49,13 @@ export function showCommand(cli: Cli): Command {
             total > listed.length ? [`  and ${count(total - listed.length, 'more name')}: --names 0 lists all`] : []
           return [
             `${paint('bold', `generation ${plan.generation}`)} by ${plan.author}, ${timeText(plan.at)} (${agoText(plan.at, Date.now())}), after generation ${plan.parent}`,
-            `changes   ${blastText(plan)} of ${count(total, 'name')}; caches follow within ${plan.blast.ttlMax} s`,
+            `changes   ${blastText(plan)} of ${count(total, 'name')}${cachesText(plan)}`,
             ...pools,
             ...(plan.reasons.length === 0 ? [] : [paint('bold', 'reasons')]),
             ...plan.reasons.slice(0, 50).map(({ subject, text: why }) => `  ${subject}: ${why}`),
             paint('bold', 'names'),
             table(
-              listed.map(({ name, since, answer }) => [name, `since ${since}`, answer]),
+              listed.map(({ name, since, answer }) => [shown(name), `since ${since}`, answerSaid(answer)]),
               '  ',
             ),
             ...more,
@@ -62,6 +64,10 @@ export function showCommand(cli: Cli): Command {
       })
     })
 }
+
+/** Only where something is there to forget. */
+const cachesText = ({ blast }: PlanHead): string =>
+  blast.ttlMax === 0 ? '' : `; caches follow within ${blast.ttlMax} s`
 
 function* linesOf(text: PlanText): Generator<string> {
   for (let index = 0; index < text.head.shards.length; index++)

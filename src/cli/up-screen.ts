@@ -118,11 +118,15 @@ function poolRows(pool: Pool, { snapshot, now }: Known): Screen['pools'][number]
         id: target.id,
         address: addressesText(target),
         latencyMs: fresh && failing === '' ? observed.latencyMs : null,
-        ...judged(state?.targets[target.id], failing),
+        ...unlessUnknown(judged(state?.targets[target.id], failing), fresh || pool.check.kind === 'none'),
       }
     }),
   }
 }
+
+/** S8: without a fresh check nothing is shown as well, though it answers. */
+const unlessUnknown = <Row extends { readonly mark: Mark; readonly note: string }>(row: Row, known: boolean): Row =>
+  known || row.mark !== 'good' ? row : { ...row, mark: 'unknown', note: `${row.note}, health unknown` }
 
 const addressesText = ({ addresses }: Target): string =>
   addresses.length === 1 ? addresses[0] : `${addresses[0]} +${addresses.length - 1}`

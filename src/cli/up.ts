@@ -1,7 +1,6 @@
 /** `holdfast up`: everything on this machine, each program in a process of its own, and a view of it. */
 import { randomBytes } from 'node:crypto'
 import { appendFileSync, chmodSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs'
-import { constants } from 'node:os'
 import { join, relative } from 'node:path'
 import type { Command } from 'commander'
 import { describeProblem, isProblem, type Problem } from '../base/problem.ts'
@@ -13,6 +12,7 @@ import { type Store, StoreOutage } from '../store/store.ts'
 import { describeEvent, isNotable } from '../telemetry/events.ts'
 import { parseLogLine } from '../telemetry/log.ts'
 import { type Cli, configPath, newCommand } from './cli.ts'
+import { endBy, endOnUncaught } from './end.ts'
 import { exit } from './exit.ts'
 import { followFile } from './follow.ts'
 import { CliFailure, fail, painter } from './io.ts'
@@ -84,6 +84,7 @@ async function up(
       config.server === null ? store : { ...store, todo: `${store.todo}. ${dnsAlone}` },
     ])
   }
+  endOnUncaught()
 
   const live = cli.io.outIsTty && options.plain !== true
   const paint = painter(cli.io.outIsTty, cli.io.env)
@@ -164,8 +165,7 @@ async function up(
   if (why !== 'refused')
     shownEnd(`${live ? '\n' : ''}${keep ? 'Stopping; the DNS server goes on.' : 'Stopping everything.'}`)
   // A second signal does not wait.
-  const hurry = () => process.exit(128 + constants.signals.SIGINT)
-  process.on('SIGINT', hurry)
+  process.on('SIGINT', () => endBy('SIGINT'))
   // What ran before this was started, and could not be, goes on: DNS above all.
   await supervisor.stop(({ kind, adopted }) => kind !== 'role' && (keep || (why === 'refused' && adopted)))
   unfollow()

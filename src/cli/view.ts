@@ -123,9 +123,10 @@ function titleLine(screen: Screen, columns: number, paint: Paint): string {
 
 function programLines(screen: Screen, columns: number, sign: (mark: Mark) => string, paint: Paint): string[] {
   const nameWidth = Math.max(...screen.programs.map(({ name }) => name.length), 4)
+  const pidWidth = Math.max(...screen.programs.map(({ pid }) => String(pid ?? '-').length), 5)
   const cells = screen.programs.map(
     ({ name, pid, mark, note }) =>
-      `${sign(mark)} ${padEnd(name, nameWidth)} ${padEnd(pid === null ? paint('dim', '-') : String(pid), 7)} ${note}`,
+      `${sign(mark)} ${padEnd(name, nameWidth)} ${padEnd(pid === null ? paint('dim', '-') : String(pid), pidWidth)} ${note}`,
   )
   const width = Math.max(...cells.map(widthOf), 1)
   const across = Math.max(1, Math.min(3, Math.floor((columns + 2) / (width + 2))))

@@ -8,6 +8,7 @@ import type { PlanEntry, PlanHead } from '../model/plan.ts'
 import type { Policy } from '../model/policy.ts'
 import { readEntry, readPlan } from '../store/plans.ts'
 import type { Store } from '../store/store.ts'
+import { answerSaid } from './answer.ts'
 import { type Cli, newCommand, type Output, outputOf } from './cli.ts'
 import { exit } from './exit.ts'
 import { CliFailure, fail } from './io.ts'
@@ -202,7 +203,7 @@ function explain(found: Found, now: readonly Shown[], policy: Policy, { paint }:
     lines.push(
       one.kind === 'outage'
         ? `  ${one.authority}  ${shown(one.name)}  ${paint('red', one.reason)}`
-        : `  ${one.authority}  ${shown(one.name)}  ${[...one.addresses, ...(one.alias === null ? [] : [`alias ${one.alias}`])].join(' ') || 'nothing'}  ${markerText(one, chain)}`,
+        : `  ${one.authority}  ${shown(one.name)}  ${[...one.addresses, ...(one.alias === null ? [] : [`alias ${shown(one.alias as Name)}`])].join(' ') || 'nothing'}  ${markerText(one, chain)}`,
     )
   lines.push('', paint('bold', 'enactors'))
   const rows = snapshot.progress.map(([id, progress]) => [
@@ -219,8 +220,7 @@ function explain(found: Found, now: readonly Shown[], policy: Policy, { paint }:
 
 function describeAnswer({ answer }: PlanEntry): string {
   if (answer.kind === 'retired') return 'for good: it answers nothing'
-  if (answer.kind === 'alias') return `as an alias of ${shown(answer.target)} (TTL ${answer.ttl} s)`
-  return `${answer.addresses.map(({ address, weight }) => `${address}*${weight}`).join(' ')} (TTL ${answer.ttl} s)`
+  return `${answer.kind === 'alias' ? 'as an ' : ''}${answerSaid(answer)}`
 }
 
 function markerText(one: Extract<Shown, { kind: 'published' }>, chain: readonly PlanEntry[]): string {
