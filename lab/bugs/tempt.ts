@@ -27,7 +27,7 @@ export function every(ms: number, from: number, to: number, what: What): readonl
 
 export const once = (at: number, what: What): Happening => ({ at, ...what }) as Happening
 
-/** Answers that take up to half a second, so that much happens before a write arrives. */
+/** Requests that take up to two seconds, so that much happens before a write arrives. */
 export const slowAuthority = (zone: number): What => ({
   kind: 'authority-weather',
   zone,
@@ -35,6 +35,6 @@ export const slowAuthority = (zone: number): What => ({
   lies: 0,
   servfail: 0,
   throttled: 0,
-  delayMs: 500,
+  delayMs: 1_900,
   forMs: 5_000,
 })
