@@ -4,7 +4,7 @@
  */
 import type { Name } from '../../src/model/name.ts'
 import type { Standing } from '../sim/authority.ts'
-import { type Check, isTombstone, type Scene } from './check.ts'
+import { type Check, isTombstone, linesOf, type Scene } from './check.ts'
 
 export function neverEmpty(scene: Scene): Check {
   const pointing = new Map<Name, Set<Name>>()
@@ -32,7 +32,8 @@ export function neverEmpty(scene: Scene): Check {
         return { invariant: 'S2', text: `${by} gave up ${name}, which no operator retired` }
       if (answers(scene, after)) return null
       for (const alias of pointing.get(name) ?? [])
-        if (answers(scene, before)) return { invariant: 'S2', text: `${by} emptied ${name}, where ${alias} points` }
+        if (answers(scene, before) && isPlanned(scene, alias))
+          return { invariant: 'S2', text: `${by} emptied ${name}, where ${alias} points` }
       return null
     },
   }
@@ -41,6 +42,14 @@ export function neverEmpty(scene: Scene): Check {
 const retirement = 'override/retire/'
 /** A write may be on its way so long. */
 const underWayMs = 3_000
+
+/** Whether any plan that is left knows of this name: what was forgotten with a lost store, nobody can look after. */
+function isPlanned(scene: Scene, name: Name): boolean {
+  return scene.storedKeys('shard/').some((key) => {
+    const shard = scene.stored(key)
+    return shard !== undefined && linesOf(shard).some((line) => line.name === name)
+  })
+}
 
 function answers(scene: Scene, standing: Standing): boolean {
   let at = standing
