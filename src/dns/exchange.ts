@@ -75,9 +75,9 @@ function complaintOf({ tsig }: Message, key: TsigKey): string | undefined {
     case 0:
       return undefined
     case Rcode.BADKEY:
-      return `the server does not know key ${name} with ${key.algorithm}: give both sides the same key (BADKEY)`
+      return `the server does not know key ${name} with ${key.algorithm}: give both sides the same key, and start them again (BADKEY)`
     case Rcode.BADSIG:
-      return `the server holds another secret for key ${name}: give both sides the same key (BADSIG)`
+      return `the server holds another secret for key ${name}: give both sides the same key, and start them again (BADSIG)`
     case Rcode.BADTIME:
       return `the clocks differ too much: the server's says ${serverTime(tsig)} seconds since 1970, the request's said ${tsig.time}: set them (BADTIME)`
     default:
