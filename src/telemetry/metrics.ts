@@ -107,6 +107,8 @@ const roles: Readonly<Record<string, (make: Maker) => Handler>> = {
         case 'enact.unblocked':
           return blocked.dec()
         case 'enact.completed':
+          // At nought from the beginning: a rate over a counter that only appears with its first count misses that one.
+          for (const counter of [conflicts, fenced, refused, unanswered]) counter.inc({ zone: event.zone }, 0)
           authority.set({ zone: event.zone }, 1)
           return completed.set({ zone: event.zone }, event.plan)
         case 'enact.authority_lost':
