@@ -128,11 +128,17 @@ function programLines(screen: Screen, columns: number, sign: (mark: Mark) => str
     ({ name, pid, mark, note }) =>
       `${sign(mark)} ${padEnd(name, nameWidth)} ${padEnd(pid === null ? paint('dim', '-') : String(pid), pidWidth)} ${note}`,
   )
-  const width = Math.max(...cells.map(widthOf), 1)
-  const across = Math.max(1, Math.min(3, Math.floor((columns + 2) / (width + 2))))
-  const perColumn = Math.ceil(cells.length / across)
-  return Array.from({ length: perColumn }, (_, row) =>
-    Array.from({ length: across }, (_, column) => padEnd(cells[column * perColumn + row] ?? '', width))
+  // As many columns as fit, each as wide as its widest cell.
+  const layout = (across: number) => {
+    const rows = Math.ceil(cells.length / across)
+    const parts = Array.from({ length: across }, (_, column) => cells.slice(column * rows, (column + 1) * rows))
+    const widths = parts.map((part) => Math.max(...part.map(widthOf), 0))
+    return { rows, parts, widths, width: widths.reduce((sum, width) => sum + width + 2, -2) }
+  }
+  const { rows, parts, widths } = [3, 2].map(layout).find(({ width }) => width <= columns) ?? layout(1)
+  return Array.from({ length: rows }, (_, row) =>
+    parts
+      .map((part, column) => padEnd(part[row] ?? '', widths[column] ?? 0))
       .join('  ')
       .trimEnd(),
   )
