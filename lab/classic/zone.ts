@@ -33,7 +33,11 @@ export const leafOf = (balancer: string, tree: string): string => `${balancer}.$
 export const planOfTree = (tree: string): number => Number(/^plan-(\d+)\./.exec(tree)?.[1] ?? Number.NaN)
 
 export class ClassicZone {
-  readonly #records = new Map<string, string>()
+  readonly #records: Map<string, string>
+
+  constructor(records: Iterable<readonly [name: string, value: string]> = []) {
+    this.#records = new Map(records)
+  }
 
   get(name: string): string | undefined {
     return this.#records.get(name)

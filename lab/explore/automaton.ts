@@ -36,6 +36,12 @@ export interface Node {
 
 export interface Remembering {
   readonly memory: 'all' | 'last'
+  /** Whether these are what it waits for when it begins anew, and goes by what it was told last of each topic. */
+  isBetween(operations: readonly Operation[]): boolean
+  /** Topics of which a program remembers when it was told. */
+  isTimeRemembered(topic: string): boolean
+  /** Whether it waits for nothing but time and news. */
+  isAtRest(operations: readonly Operation[]): boolean
   /** Topics that are forgotten when the program is at rest: what it was told of them it acted on. */
   isForgottenAtRest(topic: string): boolean
 }
@@ -133,11 +139,8 @@ export class Automaton {
 
   #keyOf(past: Past, run: Run): string {
     if (this.#remembering.memory === 'all') return told(past)
-    const memory = [...past.memory]
-      .filter(([topic]) => topic === 'since' || !this.#remembering.isForgottenAtRest(topic))
-      .map(([topic, text]) => `${topic}=${text}`)
-      .sort()
-    const waits = run.operations.map(({ text }) => text)
+    const memory = [...past.memory].map(([topic, text]) => `${topic}=${text}`).sort()
+    const waits = run.operations.map(({ text, topic }) => `${text} (${topic})`)
     return `${run.hasEnded ? 'ended ' : ''}waits for [${waits.join(' | ')}] knows ${memory.join(', ')}`
   }
 
@@ -147,7 +150,7 @@ export class Automaton {
     const operation = run.operations[index]
     const answer = Math.floor(move / 256)
     await run.answer(index, this.#valueOf(answer), move & 15)
-    const last = operation === undefined ? undefined : { operation, text: `${answer}@${move & 15}` }
+    const last = operation === undefined ? undefined : { operation, text: String(answer), tick: move & 15 }
     const past: Past = { before: from, move, memory: this.#remembered(from.memory, run, last) }
     this.#park(past, run)
     return { past, run }
@@ -180,18 +183,22 @@ export class Automaton {
   #remembered(
     before: ReadonlyMap<string, string>,
     run: Run,
-    last: { readonly operation: Operation; readonly text: string } | undefined,
+    last: { readonly operation: Operation; readonly text: string; readonly tick: number } | undefined,
   ): ReadonlyMap<string, string> {
     const memory = new Map(before)
     if (last !== undefined) {
-      memory.set(last.operation.topic, last.text)
-      memory.set('since', `${memory.get('since') ?? ''} ${last.operation.topic}=${last.text}`)
+      const { topic } = last.operation
+      memory.set(topic, last.text)
+      memory.set('now', String(last.tick))
+      if (this.#remembering.isTimeRemembered(topic)) memory.set(`time of ${topic}`, String(last.tick))
+      memory.set('since', `${memory.get('since') ?? ''} ${topic}=${last.text}`)
     }
     for (const [topic, text] of run.notes) {
       if (text === '') memory.delete(topic)
       else memory.set(topic, text)
     }
-    if (run.operations.every(({ isTimed }) => isTimed)) {
+    if (this.#remembering.isBetween(run.operations)) memory.delete('since')
+    if (this.#remembering.isAtRest(run.operations)) {
       memory.delete('since')
       for (const topic of memory.keys()) if (this.#remembering.isForgottenAtRest(topic)) memory.delete(topic)
     }

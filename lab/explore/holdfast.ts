@@ -10,7 +10,7 @@ import type { IpAddress } from '../../src/model/address.ts'
 import { genesis } from '../../src/model/generation.ts'
 import { keys } from '../../src/model/keys.ts'
 import type { Name } from '../../src/model/name.ts'
-import type { Policy, PolicySource } from '../../src/model/policy.ts'
+import type { Policy } from '../../src/model/policy.ts'
 import { compile, isCompiled } from '../../src/plan/compile.ts'
 import { decide } from '../../src/plan/decide.ts'
 import { type Publishable, publish } from '../../src/plan/publish.ts'
@@ -18,8 +18,8 @@ import type { Revision, Store } from '../../src/store/store.ts'
 import type { EpochMs } from '../../src/world/world.ts'
 import { Automaton } from './automaton.ts'
 import type { Mechanism } from './mechanisms.ts'
-import { providerOf, storeOf, worldOf } from './ports.ts'
-import type { Self } from './program.ts'
+import { policyOf, providerOf, storeOf, worldOf } from './ports.ts'
+import type { Operation, Self } from './program.ts'
 import { HoldfastShared } from './shared.ts'
 import { type Bounds, type Member, World } from './world.ts'
 
@@ -51,7 +51,7 @@ export const keepPlans = 1
 export const nameOf = (endpoint: number): Name => `e${endpoint}.${zone}` as Name
 const addressOf = (plan: number, endpoint: number): IpAddress => `10.0.${endpoint}.${plan}` as IpAddress
 
-function policyOf(plan: number, endpoints: number): Policy {
+function policyFor(plan: number, endpoints: number): Policy {
   return {
     digest: digestOf(`policy ${plan}`),
     owner: 'lab',
@@ -107,11 +107,19 @@ export function holdfastWorld(
   const valueOf = (told: number): unknown => shared.valueOf(told)
   const remembering = {
     memory: reductions.last ? ('last' as const) : ('all' as const),
+    isBetween: (operations: readonly Operation[]) => {
+      const open = operations.filter(({ isTimed }) => !isTimed)
+      return open.length === 1 && open[0]?.topic === 'get head for turn'
+    },
+    // When it last verified, and when it last said how far it is.
+    isTimeRemembered: (topic: string) => topic === 'range progress/' || topic === 'commit progress',
+    isAtRest: (operations: readonly Operation[]) => operations.every(({ isTimed }) => isTimed),
     isForgottenAtRest: (topic: string) =>
-      /^(read|write .*|put .*|range .*|commit .*|sleep|get plan|wrote (?!progress|claim).*)$/.test(topic),
+      /^(looked|read|write .*|put .*|range .*|commit .*|sleep|watch|get (?!head for turn).*|wrote (?!progress).*)$/.test(
+        topic,
+      ),
   }
-  const policy = policyOf(1, size.endpoints)
-  const source: PolicySource = { read: async () => ({ kind: 'policy', policy, modified: 0 as EpochMs }) }
+  const policy = policyFor(1, size.endpoints)
   const storeFor = (self: Self, role: 'planner' | 'enactor' | 'sweep'): Store => {
     const store = storeOf(self, canonical)
     return mechanism?.store?.(store, role) ?? store
@@ -125,7 +133,7 @@ export function holdfastWorld(
         const provider = providerOf(self)
         return enactor(worldOf(self), {
           store: seen?.store ?? store,
-          policy: source,
+          policy: policyOf(self, policy),
           provider: () => seen?.provider(provider) ?? provider,
           self: { pid: 0, http: null },
         })
@@ -163,7 +171,7 @@ function plansOf({ plans, endpoints }: Size): readonly Publishable[] {
   const made: Publishable[] = []
   let previous: Parameters<typeof decide>[0]['previous'] = null
   for (let number = 1; number <= plans; number++) {
-    const compiled = compile(policyOf(number, endpoints))
+    const compiled = compile(policyFor(number, endpoints))
     assert(isCompiled(compiled), 'expected a policy that compiles')
     const decided = decide({
       compiled,

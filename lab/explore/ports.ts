@@ -1,5 +1,7 @@
 /** The ports of production programs in an explored world: every call is an operation that the world answers. */
+import { keys } from '../../src/model/keys.ts'
 import type { Name } from '../../src/model/name.ts'
+import type { Policy, PolicySource } from '../../src/model/policy.ts'
 import type { Change, Provider, Published, Reading, WriteOutcome } from '../../src/providers/provider.ts'
 import type { Commit, Compare, Entry, Range, Revision, Store, Watched, Write } from '../../src/store/store.ts'
 import type { EpochMs, Instant, World } from '../../src/world/world.ts'
@@ -21,6 +23,22 @@ const settleMs = 10
 /** Traces after which a program may have other counters than those that it last wrote down. */
 const counting = /^enact\.(applied|repaired|conflicted|fenced|outrun)$/
 
+/** What can be known from outside of how far an enactor is: the plan that it read last, the last one of which it saw every live name. */
+interface Known {
+  head: number
+  completed: number
+  /** Who asks for the head next: a turn that begins, a turn that has read its plan, or a pass before it writes. */
+  asks: 'turn' | 'plan' | 'pass'
+  /** How often the clock was looked at in this turn: also at the end of every pass. */
+  looks: number
+}
+const known = new WeakMap<Self, Known>()
+function knownOf(self: Self): Known {
+  const found = known.get(self) ?? { head: 0, completed: 0, asks: 'pass', looks: 0 }
+  known.set(self, found)
+  return found
+}
+
 export function worldOf(self: Self): World {
   const never = (): never => {
     throw new Error('expected no use of the network in this world')
@@ -36,15 +54,35 @@ export function worldOf(self: Self): World {
   return {
     id: self.id,
     clock: {
-      now: () => self.now() as Instant,
+      now: () => {
+        self.note('looked', String(++knownOf(self).looks))
+        return self.now() as Instant
+      },
       wall: () => self.now() as EpochMs,
       sleep: (ms) => (ms <= settleMs ? Promise.resolve() : sleep()),
     },
     random: { below: () => 0, bytes: (length) => new Uint8Array(length) },
     net: { ask: never, connect: never, request: never },
     trace: ({ event, plan }) => {
-      if (event === 'enact.completed') self.note('completed', String(plan))
+      if (event === 'enact.completed') {
+        knownOf(self).completed = Number(plan)
+        self.note('completed', String(plan))
+      }
       if (counting.test(event)) self.note('counted', 'since')
+    },
+  }
+}
+
+/** Asked at the beginning of every turn. */
+export function policyOf(self: Self, policy: Policy): PolicySource {
+  return {
+    async read() {
+      self.note('woken', '')
+      const knows = knownOf(self)
+      knows.asks = 'turn'
+      knows.looks = 0
+      self.note('looked', '')
+      return { kind: 'policy', policy, modified: 0 as EpochMs }
     },
   }
 }
@@ -61,9 +99,23 @@ export function storeOf(self: Self, canonical: (key: string, value: Uint8Array) 
       ? `put ${write.key} ${new TextDecoder().decode(write.value)}`
       : `${write.kind} ${write.key}`
   return {
-    get: (key) =>
-      ask<Entry | undefined>(self, `get ${key}`, `get ${key.replace(/^(plan)\/.*/, '$1')}`, { kind: 'get', key }),
-    range: (prefix) => ask<Range>(self, `range ${prefix}`, `range ${prefix}`, { kind: 'range', prefix }),
+    async get(key) {
+      const knows = knownOf(self)
+      const isHead = key === keys.head.key()
+      const topic = isHead ? `get head for ${knows.asks}` : `get ${key.replace(/^(plan)\/.*/, '$1')}`
+      if (isHead) knows.asks = 'pass'
+      const entry = await ask<Entry | undefined>(self, `get ${key}`, topic, { kind: 'get', key })
+      if (isHead && entry !== undefined) knows.head = entry.revision
+      if (key.startsWith(keys.plan.prefix)) knows.asks = 'plan'
+      return entry
+    },
+    async range(prefix) {
+      const range = await ask<Range>(self, `range ${prefix}`, `range ${prefix}`, { kind: 'range', prefix })
+      // A turn that finds the live names of its plan done goes on to the retired ones, and has done them if there are none.
+      const { head, completed } = knownOf(self)
+      if (prefix === keys.progress.prefix && head === completed) self.note('retired', String(completed))
+      return range
+    },
     commit: (compares, given) => {
       // Nobody but people reads what a program says of its state.
       if (given.every(({ key }) => key.startsWith('status/')))
@@ -82,8 +134,17 @@ export function storeOf(self: Self, canonical: (key: string, value: Uint8Array) 
         writes,
       })
     },
-    watch: (prefix, after) =>
-      ask<Watched>(self, `watch ${prefix}@${after}`, 'watch', { kind: 'watch', prefix, after }, true),
+    async watch(prefix, after) {
+      const watched = await ask<Watched>(
+        self,
+        `watch ${prefix}@${after}`,
+        'watch',
+        { kind: 'watch', prefix, after },
+        true,
+      )
+      self.note('woken', 'by the watch')
+      return watched
+    },
     close: async () => {},
   }
 }

@@ -13,6 +13,8 @@ export interface Limits {
 export interface Explored {
   readonly kind: 'all' | 'violated' | 'stopped'
   readonly violation: Violation | null
+  /** The state that was violated in. */
+  readonly state: State | null
   /** The choices that lead to the violation, told. */
   readonly story: readonly string[]
   readonly states: number
@@ -50,12 +52,14 @@ export async function search(world: World, limits: Limits, options: SearchOption
   let transitions = 0
   let ends = 0
   let depth = 0
+  let reached: State | null = null
   const automata = [...new Set(world.members.map(({ automaton }) => automaton))]
   const sum = (of: (automaton: (typeof automata)[number]) => number) => automata.reduce((all, one) => all + of(one), 0)
 
   const result = (kind: Explored['kind'], violation: Violation | null, why = ''): Explored => ({
     kind,
     violation,
+    state: violation === null ? null : reached,
     why,
     story:
       violation === null
@@ -78,6 +82,7 @@ export async function search(world: World, limits: Limits, options: SearchOption
   const choices: Choice[] = []
   const enter = (state: State): Violation | null => {
     options.onState?.(state)
+    reached = state
     world.choices(state, choices)
     frames.push({ state, choices: choices.slice(), next: 0 })
     depth = Math.max(depth, frames.length)
@@ -98,15 +103,10 @@ export async function search(world: World, limits: Limits, options: SearchOption
       continue
     }
     const choice = frame.choices[frame.next++] as Choice
-    let after = world.apply(frame.state, choice)
-    while (isUnknown(after)) {
-      world.takeViolation()
-      const { automaton, node, move } = after
-      if (node < 0) await automaton.learnRoot(move)
-      else await automaton.learn(node, move)
-      after = world.apply(frame.state, choice)
-    }
+    const applied = world.apply(frame.state, choice)
+    const after = isUnknown(applied) ? await world.follow(frame.state, choice) : applied
     transitions += 1
+    reached = after
     violation = world.takeViolation()
     if (violation !== null) continue
     if ((transitions & 0x3fff) === 0) {
@@ -120,4 +120,23 @@ export async function search(world: World, limits: Limits, options: SearchOption
     if (seen.size > limits.states) return result('stopped', null, `${limits.states} states are the limit`)
     violation = enter(after)
   }
+}
+
+/** Every state that can follow, as far as `most` of them; null if there are more. */
+export async function reachableFrom(world: World, from: State, most: number): Promise<readonly State[] | null> {
+  const seen = new Seen()
+  const found: State[] = [from]
+  const choices: Choice[] = []
+  seen.add(from)
+  for (let at = 0; at < found.length; at++) {
+    const state = found[at] as State
+    world.choices(state, choices)
+    for (const choice of choices.slice()) {
+      const after = await world.follow(state, choice)
+      world.takeViolation()
+      if (seen.add(after)) found.push(after)
+    }
+    if (found.length > most) return null
+  }
+  return found
 }

@@ -208,6 +208,18 @@ export class World {
     return this.#runAlone(state, member) ?? state
   }
 
+  /** The same, learning what has to be learned. */
+  async follow(before: State, choice: Choice): Promise<State> {
+    for (;;) {
+      const after = this.apply(before, choice)
+      if (!isUnknown(after)) return after
+      this.takeViolation()
+      const { automaton, node, move } = after
+      if (node < 0) await automaton.learnRoot(move)
+      else await automaton.learn(node, move)
+    }
+  }
+
   #step(state: State, member: number, index: number, isLie: boolean): Unknown | null {
     const action = this.#actionsOf(state, member)[index] as Action
     const told = action.run(state, isLie)
