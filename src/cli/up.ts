@@ -188,7 +188,7 @@ function prepared(cli: Cli, path: string): Config {
   for (const secret of first.generate) {
     const trouble = makeSecretFile(secret, randomBytes)
     if (trouble !== undefined) throw new CliFailure(exit.config, [trouble])
-    cli.io.err(`made a secret for the key ${secret.key} in ${relative(cli.io.cwd, secret.file)}\n`)
+    cli.io.err(`made a secret for the key ${secret.key.replace(/\.$/, '')} in ${relative(cli.io.cwd, secret.file)}\n`)
   }
   return openConfig(cli, path, { secrets: true })
 }
