@@ -67,6 +67,8 @@ export class Kernel {
   #hashHigh = 0x811c
   #afterEvent: Checker
   #programs = new Map<Process, () => Promise<unknown>>()
+  /** Events of paused processes; who holds one as a timer can still cancel it. */
+  readonly #held = new Map<Process, Event[]>()
   /** A program that threw: a crash that nobody ordered, so a finding. */
   failure: { readonly process: string; readonly error: unknown } | null = null
 
@@ -159,14 +161,25 @@ export class Kernel {
     process.incarnation += 1
     process.state = 'down'
     process.pausedUntil = 0
+    this.#held.delete(process)
   }
 
   pause(process: Process, duration: Micros): void {
     process.pausedUntil = Math.max(process.pausedUntil, this.#now + duration)
+    this.after(duration, null, () => this.#release(process))
   }
 
   resume(process: Process): void {
     process.pausedUntil = Math.min(process.pausedUntil, this.#now)
+    this.#release(process)
+  }
+
+  /** What came while it was paused happens now, in the order in which it came. */
+  #release(process: Process): void {
+    if (process.pausedUntil > this.#now) return
+    const held = this.#held.get(process) ?? []
+    this.#held.delete(process)
+    for (const event of held) this.#push(Object.assign(event, { at: this.#now, order: this.#order++ }))
   }
 
   /** Until virtual time `until`, or until `stop` says so after an event. */
@@ -191,7 +204,9 @@ export class Kernel {
       if (process !== null) {
         if (process.incarnation !== event.incarnation || process.state !== 'up') continue
         if (process.pausedUntil > event.at) {
-          this.#postpone(event, process.pausedUntil)
+          const held = this.#held.get(process)
+          if (held === undefined) this.#held.set(process, [event])
+          else held.push(event)
           continue
         }
       }
@@ -214,11 +229,6 @@ export class Kernel {
       if (stop?.() === true) return
     }
     this.#now = Math.max(this.#now, until)
-  }
-
-  /** The same event, later; who holds it as a timer can still cancel it. */
-  #postpone(event: Event, at: Micros): void {
-    this.#push(Object.assign(event, { at, order: this.#order++ }))
   }
 
   #push(event: Event): void {
