@@ -5,7 +5,16 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { open } from 'lmdb'
@@ -270,6 +279,12 @@ describeWith(['dig', 'nsupdate'], 'bad input', () => {
     await endChildren()
     await running.up('--keep-server')
     expect((await running.program('server')).pid).toBe(pid)
+    // Nor does it hold the store, which somebody may have to move away while DNS is served.
+    const open = readdirSync(`/proc/${pid}/fd`).flatMap((fd) => {
+      const target = readlinkSync(`/proc/${pid}/fd/${fd}`)
+      return target.startsWith(inFolder('state/store')) ? [target] : []
+    })
+    expect(open).toEqual([])
   })
 
   test("operators' mistakes change nothing", async () => {

@@ -1,6 +1,8 @@
 /** Wires the built-in DNS server: from its settings alone, without a store, so that it starts whatever else is broken. */
+import { closeSync, readdirSync, readlinkSync, realpathSync } from 'node:fs'
 import { describeProblem, isProblem } from '../base/problem.ts'
 import { startServer } from '../serve/server.ts'
+import { dataFile } from '../store/data-file.ts'
 import { serveTelemetry } from '../telemetry/http.ts'
 import { openLog } from '../telemetry/log.ts'
 import { metricsOf } from '../telemetry/metrics.ts'
@@ -19,6 +21,7 @@ import { version } from './version.ts'
 
 export async function runServer(cli: Cli, path: string, options: RunOptions): Promise<never> {
   const { config, fellBack } = usableConfig(cli, path, options.lastGood, true)
+  letGoOf(dataFile(config.store.path))
   const { server: settings } = config
   if (settings === null)
     fail(
@@ -101,3 +104,24 @@ export async function runServer(cli: Cli, path: string, options: RunOptions): Pr
 }
 
 const closeWithinMs = 3000
+
+/**
+ * Closes a file that was inherited open: LMDB's, from `up`, which this may outlive. A store that was moved away would
+ * keep its place on the disk for as long as DNS is served.
+ */
+function letGoOf(file: string): void {
+  try {
+    const real = realpathSync(file)
+    for (const fd of readdirSync('/proc/self/fd')) if (readlinkOf(`/proc/self/fd/${fd}`) === real) closeSync(Number(fd))
+  } catch {
+    // No store, or no /proc: then there is nothing to let go of, or no way to know.
+  }
+}
+
+function readlinkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path)
+  } catch {
+    return undefined
+  }
+}
