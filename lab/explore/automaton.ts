@@ -64,16 +64,16 @@ export class Automaton {
   checked = 0
   readonly #program: Program
   readonly #remembering: Remembering
-  readonly #valueOf: (told: number) => unknown
+  readonly #answerOf: (told: number) => unknown
   readonly #byKey = new Map<string, number>()
   readonly #roots = new Map<number, number>()
   readonly #parked = new Map<Past, Run>()
 
-  constructor(id: string, program: Program, remembering: Remembering, valueOf: (told: number) => unknown) {
+  constructor(id: string, program: Program, remembering: Remembering, answerOf: (told: number) => unknown) {
     this.id = id
     this.#program = program
     this.#remembering = remembering
-    this.#valueOf = valueOf
+    this.#answerOf = answerOf
   }
 
   node(id: number): Node {
@@ -149,7 +149,7 @@ export class Automaton {
     const index = (move >> 4) & 15
     const operation = run.operations[index]
     const answer = Math.floor(move / 256)
-    await run.answer(index, this.#valueOf(answer), move & 15)
+    await run.answer(index, this.#answerOf(answer), move & 15)
     const last = operation === undefined ? undefined : { operation, text: String(answer), tick: move & 15 }
     const past: Past = { before: from, move, memory: this.#remembered(from.memory, run, last) }
     this.#park(past, run)
@@ -176,7 +176,7 @@ export class Automaton {
       await run.settle()
     }
     for (const move of moves.reverse())
-      await run.answer((move >> 4) & 15, this.#valueOf(Math.floor(move / 256)), move & 15)
+      await run.answer((move >> 4) & 15, this.#answerOf(Math.floor(move / 256)), move & 15)
     return run
   }
 

@@ -48,12 +48,12 @@ class ClassicShared implements Shared {
     this.#base = World.baseOf(enactors + 1)
   }
 
-  valueOf(told: number): unknown {
+  answerOf(told: number): unknown {
     return this.#told.value(told)
   }
 
   tell(told: number): string {
-    return this.#told.text(told).replace(/\n[^]*/, '')
+    return this.#told.text(told).split('\n', 1)[0] as string
   }
 
   takeViolation(): Violation | null {
@@ -160,12 +160,12 @@ export function classicWorld({ enactors, plans, endpoints }: ClassicSize, bounds
     isForgottenAtRest: (topic: string) => topic !== 'done',
     isAtRest: (operations: readonly Operation[]) => operations.every(({ topic }) => topic === 'look'),
   }
-  const valueOf = (told: number) => shared.valueOf(told)
-  const publishing = new Automaton('planner', (self) => publishAll(self, plans), remembering, valueOf)
+  const answerOf = (told: number) => shared.answerOf(told)
+  const publishing = new Automaton('planner', (self) => publishAll(self, plans), remembering, answerOf)
   members.push({ id: 'planner', automaton: publishing, isCrashable: false, isOutside: true })
   for (let index = 1; index <= enactors; index++) {
     const id = `enactor-${index}`
-    const automaton = new Automaton(id, (self) => enact(self, filed, names), remembering, valueOf)
+    const automaton = new Automaton(id, (self) => enact(self, filed, names), remembering, answerOf)
     members.push({ id, automaton, isCrashable: true, isOutside: false })
   }
   const world = new World(members, shared, { ...bounds, ticks: 0, stalls: 0 }, [], true, false)

@@ -104,7 +104,7 @@ export function holdfastWorld(
   const plans = plansOf(size)
   const members: Member[] = []
   const shared = new HoldfastShared(size, plans, keepPlans, members, bounds.ticks, reductions, () => world)
-  const valueOf = (told: number): unknown => shared.valueOf(told)
+  const answerOf = (told: number): unknown => shared.answerOf(told)
   const remembering = {
     memory: reductions.last ? ('last' as const) : ('all' as const),
     isBetween: (operations: readonly Operation[]) => {
@@ -139,13 +139,13 @@ export function holdfastWorld(
         })
       },
       remembering,
-      valueOf,
+      answerOf,
     )
   const planner = new Automaton(
     'planner',
     (self) => publishAll(self, storeFor(self, 'planner'), plans),
     remembering,
-    valueOf,
+    answerOf,
   )
   members.push({ id: 'planner', automaton: planner, isCrashable: false, isOutside: true })
   const alike = enacting('enactor')
@@ -155,7 +155,12 @@ export function holdfastWorld(
   }
   if (size.withSweep) {
     const once = mechanism?.sweep ?? ((self: Self, store: Store) => sweepOnce(worldOf(self), store, keepPlans))
-    const automaton = new Automaton('sweep', (self) => sweep(self, storeFor(self, 'sweep'), once), remembering, valueOf)
+    const automaton = new Automaton(
+      'sweep',
+      (self) => sweep(self, storeFor(self, 'sweep'), once),
+      remembering,
+      answerOf,
+    )
     members.push({ id: 'sweep', automaton, isCrashable: true, isOutside: false })
   }
   shared.isConditional = mechanism?.isUnconditional !== true

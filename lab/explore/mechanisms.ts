@@ -18,8 +18,16 @@ export interface Mechanism {
   readonly without: string
   readonly violates: Invariant
   /** What it takes to see it. */
-  readonly needs?: { readonly sweep?: boolean; readonly lies?: number; readonly plans?: number }
+  readonly needs?: {
+    readonly sweep?: boolean
+    readonly lies?: number
+    readonly enactors?: number
+    readonly stalls?: number
+    readonly plans?: number
+  }
   readonly isUnconditional?: boolean
+  /** What stands in its place remembers nothing. */
+  readonly isStateless?: boolean
   store?(store: Store, role: 'planner' | 'enactor' | 'sweep'): Store
   /** For one enactor: its store and its provider. */
   enactor?(store: Store): { readonly store?: Store; provider(provider: ExploredProvider): Provider }
@@ -32,8 +40,9 @@ const forSweep = (change: (store: Store) => Store) => (store: Store, role: strin
 export const mechanisms: readonly Mechanism[] = [
   {
     name: 'fence',
-    without: 'a newer marker counts as an older one, and the condition of the write is no help against that',
+    without: 'a newer marker counts as an older one, and the authority does not compare either',
     violates: 'S1',
+    isUnconditional: true,
     enactor(store) {
       const plan = new Map<Name, PlanEntry>()
       return {
@@ -51,6 +60,7 @@ export const mechanisms: readonly Mechanism[] = [
   },
   {
     name: 'condition',
+    isStateless: true,
     without: 'the authority replaces records without comparing them with what was read',
     violates: 'S1',
     isUnconditional: true,
@@ -120,21 +130,24 @@ export const mechanisms: readonly Mechanism[] = [
     name: 'read-back',
     without: 'what the authority said yes to is taken to stand there',
     violates: 'L1',
-    needs: { lies: 1 },
+    // With a second enactor, the other one would look, and mend it.
+    needs: { lies: 1, enactors: 1 },
     enactor: () => ({ provider: (provider) => believing(provider, ({ kind }) => kind === 'accepted') }),
   },
   {
     name: 'claims',
+    isStateless: true,
     without: 'the sweep does not ask which plans enactors work from',
     violates: 'S4',
-    needs: { sweep: true, plans: 3 },
+    needs: { sweep: true, plans: 3, stalls: 1 },
     store: forSweep((store) => reading(store, keys.claim.prefix, () => undefined)),
   },
   {
     name: 'roots',
+    isStateless: true,
     without: 'the sweep does not ask how far plans have been published',
     violates: 'S4',
-    needs: { sweep: true, plans: 3 },
+    needs: { sweep: true, plans: 3, enactors: 1 },
     store: forSweep((store) =>
       reading(store, keys.progress.prefix, (entry) =>
         edited(entry, keys.progress, (progress) => ({ ...progress, enacted: Number.MAX_SAFE_INTEGER as never })),
@@ -143,6 +156,7 @@ export const mechanisms: readonly Mechanism[] = [
   },
   {
     name: 'sweep-by-reach',
+    isStateless: true,
     without: 'plans are deleted because they are older than head',
     violates: 'S4',
     needs: { sweep: true },

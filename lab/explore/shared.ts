@@ -99,12 +99,18 @@ export class HoldfastShared implements Shared {
     return [this.#firstClaim + enactor, this.#firstClaim + this.#enactors + enactor]
   }
 
-  valueOf(told: number): unknown {
+  answerOf(told: number): unknown {
     return this.#told.value(told)
   }
 
   tell(told: number): string {
-    return this.#told.text(told).replace(/\n[^]*/, '')
+    return this.#told.text(told).split('\n', 1)[0] as string
+  }
+
+  /** The records and the newest plan, as text. */
+  describe(state: State): string {
+    const records = this.#names.map((name) => this.#tellStanding(this.#valueAt(state, this.#slotOfName(name))))
+    return `head ${this.#headRevision(state)}: ${records.join(', ')}`
   }
 
   takeViolation(): Violation | null {
