@@ -38,12 +38,6 @@ export class ClaimedPlan {
     return this.#newest !== undefined
   }
 
-  /** What this enactor claimed before it was restarted. @throws StoreOutage */
-  async recall(): Promise<void> {
-    const claim = await this.#store.get(keys.claim.key(this.#world.id))
-    this.#claimed = claim === undefined ? undefined : keys.claim.decode(claim.value)?.generation
-  }
-
   /**
    * Claims the plan, then reads it, then sees that it is still the newest. From then on the sweep keeps
    * it: whatever it deletes on the strength of an earlier look at the claims is conditional on an
@@ -80,13 +74,14 @@ export class ClaimedPlan {
    * has lost its history, even if the numbers have risen above it again. @throws StoreOutage
    */
   async #sameHistory(head: Head): Promise<void> {
-    const worked = this.#worked
+    const worked = this.#worked ?? this.#newest
     if (worked === undefined || isSameHead(worked, head)) return
     const isKept =
       head.generation > worked.generation &&
       (await readPlan(this.#store, worked.generation, worked.digest)).kind === 'plan'
     if (isKept) return
     this.#worked = undefined
+    this.#claimed = undefined
     this.#otherHistory()
   }
 

@@ -134,11 +134,11 @@ class Enactor {
   async turn(): Promise<void> {
     if (this.#bug !== undefined) throw this.#bug
     this.#news = Promise.withResolvers()
-    await this.#recall()
     await this.#readPolicy()
     if (this.#policy !== undefined && this.#source !== undefined) await this.#claimed.read(this.#policy, this.#source)
     const { view } = this.#claimed
-    if (!this.#claimed.sawHead) this.#reports.unrecall()
+    // After the head, never before: what it said of a history that the store has lost since is gone by then.
+    if (this.#claimed.sawHead) await this.#recall()
     if (view !== undefined) {
       await this.#evidence.read()
       const slice = await this.#nextSlice(view)
@@ -181,7 +181,6 @@ class Enactor {
   /** Its own last words, after a restart. @throws StoreOutage */
   async #recall(): Promise<void> {
     if (this.#reports.progress !== undefined) return
-    await this.#claimed.recall()
     for (const { name, why } of (await this.#reports.recall(this.#counts)).blocked) this.#unplaced.set(name, why)
   }
 

@@ -43,11 +43,6 @@ export class Reports {
     return this.progress
   }
 
-  /** Its last words are of the plans that stood beside them: without a head, they are to be read again with it. */
-  unrecall(): void {
-    this.progress = undefined
-  }
-
   /** After the store has lost its history: what was enacted of that says nothing about plans of the same numbers now. */
   forget(): void {
     if (this.progress !== undefined) this.progress = { ...this.progress, enacted: genesis }

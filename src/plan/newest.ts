@@ -8,7 +8,7 @@ import { type Generation, genesis } from '../model/generation.ts'
 import { generationOfPlanKey, keys } from '../model/keys.ts'
 import type { PlanHead, PlanText } from '../model/plan.ts'
 import { newestIntact, planGenerations, readHead, readPlan, readShards, type Unreadable } from '../store/plans.ts'
-import { never, type Revision, type Store } from '../store/store.ts'
+import { type Compare, never, type Revision, type Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { trace } from './events.ts'
 import type { Publishable } from './publish.ts'
@@ -22,6 +22,8 @@ export interface Base {
   readonly above: Generation
   /** Null, or what was lost. */
   readonly damage: string | null
+  /** What has to stand beside the head at the commit: a plan that is not head's own may be swept meanwhile. */
+  readonly also: readonly Compare[]
   /** The plan with those shards, or why they cannot be read now. @throws StoreOutage */
   text(indexes: Iterable<number>): Promise<PlanText | null | Unreadable>
 }
@@ -53,6 +55,7 @@ export function newestOf(world: World, store: Store): Newest {
     revision,
     above,
     damage: null,
+    also: [],
     async text(indexes) {
       const reading = await readShards(store, head, indexes)
       if (reading.kind === 'text') return reading.text
@@ -66,12 +69,17 @@ export function newestOf(world: World, store: Store): Newest {
     const generations = await planGenerations(store)
     const highest = Math.max(above, ...generations) as Generation
     const text = await newestIntact(store, generations)
+    const key = text && keys.plan.key(text.head.generation)
+    const stored = key && (await store.get(key))
+    // Swept since it was read: there may be another.
+    if (key !== undefined && stored === undefined) return damaged(what, revision, above)
     trace(world, { event: 'plan.damage_found', generation: highest, what })
     return {
       head: text?.head ?? null,
       revision,
       above: highest,
       damage: text === undefined ? `${what}; no older plan is whole` : `${what}; plan ${text.head.generation} is whole`,
+      also: key && stored ? [{ key, revision: stored.revision }] : [],
       text: async () => text ?? null,
     }
   }
@@ -81,7 +89,7 @@ export function newestOf(world: World, store: Store): Newest {
     if (reading.kind === 'damaged') return damaged(describeProblem(reading.problem), reading.revision, genesis)
     if (reading.kind === 'none') {
       if ((await planGenerations(store)).length > 0) return damaged('the head is lost', never, genesis)
-      return { head: null, revision: never, above: genesis, damage: null, text: async () => null }
+      return { head: null, revision: never, above: genesis, damage: null, also: [], text: async () => null }
     }
     const { generation, digest } = reading.head
     const plan = await readPlan(store, generation, digest)

@@ -260,9 +260,9 @@ class Planner {
     if (violations.length > 0) return this.#checkFailed(decision, base, generation, violations)
     const usedUp = plan.usedUp.map((name) => keys.override.prefix + subjectOf({ kind: 'retire', name }))
     const freeze = keys.override.prefix + subjectOf({ kind: 'freeze' })
-    const also: Compare[] = [freeze, ...usedUp].map((key) => ({ key, revision: this.#inputs.revisionOf(key) }))
+    const instructions = [freeze, ...usedUp].map((key): Compare => ({ key, revision: this.#inputs.revisionOf(key) }))
     const { store } = this.#ports
-    const outcome = await publish(store, plan, base.revision, also, usedUp)
+    const outcome = await publish(store, plan, base.revision, [...instructions, ...base.also], usedUp)
     if (outcome.kind === 'published') {
       this.#newest.published(plan, outcome.revision)
       for (const key of usedUp) this.#inputs.forget(key)
