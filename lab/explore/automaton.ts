@@ -85,6 +85,11 @@ export class Automaton {
     return this.#roots.get(tick)
   }
 
+  /** The nodes that it can start in, as far as they were learned. */
+  roots(): readonly number[] {
+    return [...this.#roots.values()]
+  }
+
   async learnRoot(tick: number): Promise<void> {
     const past: Past = { before: null, move: tick, memory: new Map([['since', `start@${tick}`]]) }
     const run = await this.#run(past)
@@ -197,7 +202,7 @@ export class Automaton {
       if (text === '') memory.delete(topic)
       else memory.set(topic, text)
     }
-    if (this.#remembering.isBetween(run.operations)) memory.delete('since')
+    if (last !== undefined && this.#remembering.isBetween(run.operations)) memory.delete('since')
     if (this.#remembering.isAtRest(run.operations)) {
       memory.delete('since')
       for (const topic of memory.keys()) if (this.#remembering.isForgottenAtRest(topic)) memory.delete(topic)
