@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { type Cli, durationArgument, newCommand, outputOf, wholeArgument } from '../../src/cli/cli.ts'
 import { exit } from '../../src/cli/exit.ts'
 import { fail, usage } from '../../src/cli/io.ts'
+import { WrongMerger } from './automaton.ts'
 import { classicWorld } from './classic.ts'
 import { allReductions, holdfastWorld } from './holdfast.ts'
 import { type Mechanism, mechanisms } from './mechanisms.ts'
@@ -110,9 +111,19 @@ async function explore(options: Options, note: (text: string) => void): Promise<
     stalls: Math.max(options.stalls, needs?.stalls ?? 0),
   }
   // What is put in a mechanism's place has a memory of its own, about which nothing is assumed.
-  const reductions = { ...allReductions, last: mechanism === null || mechanism.isStateless === true }
-  const { world } = holdfastWorld(size, bounds, reductions, mechanism)
-  const explored = await search(world, limits, { progress })
+  const last = mechanism === null || mechanism.isStateless === true
+  const run = async (between: boolean): Promise<Explored> => {
+    const { world } = holdfastWorld(size, bounds, { ...allReductions, last, between }, mechanism)
+    return await search(world, limits, { progress })
+  }
+  let explored: Explored
+  try {
+    explored = await run(true)
+  } catch (error) {
+    if (!(error instanceof WrongMerger)) throw error
+    note('two pasts were taken for one memory, and were not: begins again with longer memories')
+    explored = await run(false)
+  }
   const checked = ['S1', 'S2', 'S3', 'S4', 'L1']
   return { ...explored, protocol: 'holdfast', isStuck: null, verdicts: verdicts(explored, checked, null) }
 }
