@@ -196,7 +196,7 @@ export class Automaton {
       memory.set(topic, last.text)
       memory.set('now', String(last.tick))
       if (this.#remembering.isTimeRemembered(topic)) memory.set(`time of ${topic}`, String(last.tick))
-      memory.set('since', `${memory.get('since') ?? ''} ${topic}=${last.text}`)
+      memory.set('since', `${memory.get('since') ?? ''} ${topic}=${last.text}@${last.tick}`)
     }
     for (const [topic, text] of run.notes) {
       if (text === '') memory.delete(topic)
