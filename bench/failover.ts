@@ -141,10 +141,7 @@ const median = (values: readonly number[]): number =>
 
 const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'))
 try {
-  const [dns, http] = [await freePort(), await freePort(victim)]
-  // A port that was found free is free again: the next one found may be the same.
-  let gdnsdDns = await freePort()
-  while (gdnsdDns === dns) gdnsdDns = await freePort()
+  const [dns, gdnsdDns, http] = [await freePort(), await freePort(), await freePort(victim)]
   const services = new Map(sites.map((site) => [site, start(process.execPath, [service, site, String(http), site])]))
   const config = configureHoldfast(folder, dns, http)
   for (const role of ['server', 'planner', 'prober'])

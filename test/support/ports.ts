@@ -2,14 +2,19 @@
 import { createSocket } from 'node:dgram'
 import { createServer } from 'node:net'
 
+/** A port that was found free is free again, and might be found again before anybody listens on it. */
+const given = new Set<number>()
+
 /**
  * A port that is free for UDP and for TCP at `host`. Someone else may take it before the caller does, so whoever starts
- * a server on it should be ready to try again.
+ * a server on it should be ready to try again; this process never gets it twice.
  */
 export async function freePort(host = '127.0.0.1'): Promise<number> {
   for (let tries = 0; tries < 50; tries++) {
     const port = await freeForTcp(host)
-    if (await isFreeForUdp(host, port)) return port
+    if (given.has(port) || !(await isFreeForUdp(host, port))) continue
+    given.add(port)
+    return port
   }
   throw new Error(`expected a port free for UDP and TCP at ${host}, found none in 50 tries`)
 }
