@@ -181,7 +181,12 @@ class Enactor {
   /** Its own last words, after a restart. @throws StoreOutage */
   async #recall(): Promise<void> {
     if (this.#reports.progress !== undefined) return
-    for (const { name, why } of (await this.#reports.recall(this.#counts)).blocked) this.#unplaced.set(name, why)
+    for (const { name, why } of (await this.#reports.recall(this.#counts)).blocked) {
+      const zone = zoneOf(name, this.#zones)
+      const memory = zone === undefined ? undefined : this.#zones.get(zone)?.memory
+      if (memory === undefined) this.#unplaced.set(name, why)
+      else memory.blocked.set(name, { why, foreign: false })
+    }
   }
 
   #forgetHistory(): void {
