@@ -5,6 +5,7 @@ import type { Observation } from './observation.ts'
 import { type Override, type OverrideAction, subjectOf } from './override.ts'
 import type { PlanHead } from './plan.ts'
 import type { Claim, EnactorProgress, PolicyInForce, RoleStatus } from './progress.ts'
+import type { Demand, Report } from './report.ts'
 
 /** The newest plan: its number and the digest of its head document. */
 export interface Head {
@@ -51,6 +52,8 @@ export const keys = {
   claim: kind<[enactor: string], Claim>('claim/', (enactor) => enactor),
   progress: kind<[enactor: string], EnactorProgress>('progress/', (enactor) => enactor),
   observation: kind<[pool: string, prober: string], Observation>('observation/', (pool, prober) => `${pool}/${prober}`),
+  report: kind<[pool: string, intake: string], Report>('report/', (pool, intake) => `${pool}/${intake}`),
+  demand: kind<[pool: string, by: string], Demand>('demand/', (pool, by) => `${pool}/${by}`),
   override: kind<[OverrideAction], Override>('override/', subjectOf),
   policy: kind<[], PolicyInForce>('policy', () => ''),
   status: kind<[role: RoleStatus['role'], id: string], RoleStatus>('status/', (role, id) => `${role}/${id}`),

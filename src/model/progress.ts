@@ -36,7 +36,7 @@ export interface EnactorProgress {
 
 /** A running program, for `holdfast status`. Old ones are shown as old, never as healthy. */
 export interface RoleStatus {
-  readonly role: 'planner' | 'enactor' | 'prober' | 'server'
+  readonly role: 'planner' | 'enactor' | 'prober' | 'server' | 'balancer' | 'intake' | 'leases'
   readonly id: string
   readonly pid: number
   readonly started: EpochMs
