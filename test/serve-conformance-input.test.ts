@@ -133,6 +133,7 @@ describeConformance('conformance of input', () => {
       trace: () => {},
       random: () => 1,
       nowSeconds: () => 1_800_000_000,
+      nowMs: () => 0,
     }
     let [messages, replies, refused, accepted] = [0, 0, 0, 0]
     for (const row of rows<{ kind: string; hex?: string; text?: string }>('fuzz.jsonl.gz')) {

@@ -64,22 +64,26 @@ const chunk = 5000
 
 /** Opens the copy, or makes an empty one, and takes it over from whoever had it. `session` says for people who does. */
 export async function openCopy(dir: string, session: string): Promise<Copy | Problem> {
+  const at = `server directory ${dir}`
   const opened = await openLmdbStore({ path: dir, keepChanges: 1 })
-  if (isProblem(opened)) return { ...opened, at: `server directory ${dir}` }
+  return isProblem(opened) ? { ...opened, at } : await copyIn(opened, at, session)
+}
+
+/** The same in a store that is open already: the copy closes it. `at` is where that is, for problems. */
+export async function copyIn(store: Store, at: string, session: string): Promise<Copy | Problem> {
   try {
-    const found = await readCopy(dir, session, opened)
+    const found = await readCopy(store, at, session)
     if (!isProblem(found)) return found
-    await opened.close()
+    await store.close()
     return found
   } catch (error) {
-    await opened.close()
-    if (error instanceof StoreOutage) return { ...error.problem, at: `server directory ${dir}` }
+    await store.close()
+    if (error instanceof StoreOutage) return { ...error.problem, at }
     throw error
   }
 }
 
-async function readCopy(dir: string, session: string, store: Store): Promise<Copy | Problem> {
-  const at = `server directory ${dir}`
+async function readCopy(store: Store, at: string, session: string): Promise<Copy | Problem> {
   const entry = await store.get('format')
   if (entry === undefined) {
     const [other] = (await store.range('', { limit: 1 })).entries

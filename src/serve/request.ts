@@ -36,6 +36,8 @@ export interface RequestContext {
   readonly trace: ServeTrace
   readonly random: () => number
   readonly nowSeconds: () => number
+  /** On a clock that never goes back. */
+  readonly nowMs: () => number
 }
 
 export function allowedKeys(
