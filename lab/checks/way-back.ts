@@ -1,7 +1,8 @@
 /**
  * S4 a way back: head's plan, its last K ancestors, every plan that an enactor says it works from, and
- * the words of every published name exist, whole, with all their shards. What hands delete is for L1;
- * what programs delete, or publish in parts, is a violation.
+ * the words of every published name exist, whole, with all their shards; and a new head goes on from the
+ * head before it, as long as that is whole. What hands delete is for L1; what programs delete, or publish
+ * in parts, is a violation.
  */
 import type { Name } from '../../src/model/name.ts'
 import type { Write } from '../../src/store/store.ts'
@@ -31,6 +32,8 @@ export function wayBack(scene: Scene, keepPlans: number): Check {
   /** What each plan referred to: who deletes a plan leaves its shards to the sweep. */
   const shardsOf = new Map<string, readonly string[]>()
   let commits = 0
+  /** As the last program left it; 0 when a hand has touched it since. */
+  let headBefore = 0
 
   const isWhole = (generation: number): string | null => {
     const plan = json<PlanDocument>(scene.stored(planKey(generation)))
@@ -42,15 +45,26 @@ export function wayBack(scene: Scene, keepPlans: number): Check {
     return missing === undefined ? null : `a shard of plan ${generation}`
   }
 
-  const ancestors = (by: string): Violation | null => {
-    const head = json<{ readonly generation: number }>(scene.stored('head'))
-    if (head === null) return null
-    let at = head.generation
+  const headGeneration = (): number => json<{ readonly generation: number }>(scene.stored('head'))?.generation ?? 0
+
+  const isUntouched = (generation: number): boolean =>
+    [planKey(generation), ...(shardsOf.get(planKey(generation)) ?? []).map((digest) => `shard/${digest}`)].every(
+      (key) => !lost.has(key),
+    )
+
+  /**
+   * A line that was broken before this deletion stays so: after damage a head may go on from an older
+   * plan, whose own ancestors were swept, rightly, while it was further down the line.
+   */
+  const ancestors = (deleted: ReadonlySet<string>, by: string): Violation | null => {
+    let at = headGeneration()
     for (let depth = 0; depth <= keepPlans && at > 0; depth++) {
       if (lost.has(planKey(at))) return null
-      const missing = isWhole(at)
-      if (missing !== null) return violation(`${by} deleted ${missing}, ancestor ${depth} of head`)
-      at = json<PlanDocument>(scene.stored(planKey(at)))?.parent ?? 0
+      const plan = json<PlanDocument>(scene.stored(planKey(at)))
+      const needed = [planKey(at), ...(plan?.shards ?? []).map((digest) => `shard/${digest}`)]
+      if (needed.some((key) => deleted.has(key) && !lost.has(key)))
+        return violation(`${by} deleted plan ${at}, or a shard of it, ancestor ${depth} of head`)
+      at = plan?.parent ?? 0
     }
     return null
   }
@@ -84,11 +98,13 @@ export function wayBack(scene: Scene, keepPlans: number): Check {
     onCommit(writes: readonly Write[], by: string): Violation | null {
       commits += 1
       let headMoved = false
+      const passedBy = headBefore > 0 && isUntouched(headBefore) ? headBefore : 0
       const deleted = new Set<string>()
       for (const write of writes) {
         if (write.key === 'head' || write.key.startsWith('claim/')) written.set(write.key, commits)
         if (by === 'tamper') {
           if (/^(head|plan|shard)/.test(write.key)) lost.add(write.key)
+          if (write.key === 'head') headBefore = 0
           for (const digest of shardsOf.get(write.key) ?? []) lost.add(`shard/${digest}`)
         } else if (write.kind === 'put') {
           lost.delete(write.key)
@@ -102,11 +118,15 @@ export function wayBack(scene: Scene, keepPlans: number): Check {
           }
       }
       if (headMoved) {
-        const head = json<{ readonly generation: number }>(scene.stored('head'))
-        const missing = head === null ? null : isWhole(head.generation)
-        if (missing !== null) return violation(`${by} made plan ${head?.generation} head without ${missing}`)
+        const head = headGeneration()
+        const missing = isWhole(head)
+        if (missing !== null) return violation(`${by} made plan ${head} head without ${missing}`)
+        const parent = json<PlanDocument>(scene.stored(planKey(head)))?.parent ?? 0
+        headBefore = head
+        if (passedBy > 0 && parent !== passedBy)
+          return violation(`${by} made plan ${head} from plan ${parent}, while plan ${passedBy} was head and whole`)
       }
-      return deleted.size === 0 ? null : (ancestors(by) ?? claimed(deleted, by) ?? words(by))
+      return deleted.size === 0 ? null : (ancestors(deleted, by) ?? claimed(deleted, by) ?? words(by))
     },
     onRecords(name: Name, _before: Standing, after: Standing, by: string): null {
       const generation = generationAt(after)

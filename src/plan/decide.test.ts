@@ -208,6 +208,27 @@ describe('instructions', () => {
     expect(driver.line('static')).toBe('static.example.test. 4 1 5 addresses 198.51.100.2*100')
   })
 
+  test('rollback reads what a pool answered from a name that was not pinned then', () => {
+    const driver = new Driver(policy([web], [pooled('db', 'web'), pooled('free', 'web')]))
+    driver.step({ now: 1_000, observations: [observation('web', up, 1_000)] })
+    const pinned = { overrides: [override({ kind: 'pin', name: name('db') })] }
+    driver.step({ ...failing(5_000), ...pinned })
+    const old = driver.previous ?? (undefined as never)
+    expect([driver.answer('db'), driver.answer('free')]).toEqual([all, '5 addresses 192.0.2.1*100 192.0.2.3*100'])
+    const seen = (now: number) => ({
+      now,
+      observations: [observation('web', { ...up, t1: 'ppfffpp' }, now)],
+      ...pinned,
+    })
+    for (let now = 100_000; now < 130_000; now += 1_000) driver.step(seen(now))
+    expect(driver.answer('free')).toBe(all)
+    const back = override({ kind: 'rollback', to: old.head.generation })
+    driver.step({ ...seen(140_000), overrides: [...pinned.overrides, back], rollback: old })
+    expect(driver.violations).toEqual([])
+    expect(driver.answer('free')).toBe('5 addresses 192.0.2.1*100 192.0.2.3*100')
+    expect(driver.previous?.head.pools.web?.targets.t1).toMatchObject({ kind: 'removed' })
+  })
+
   test('rollback leaves retirements for later, and keeps an alias whose old end has been retired', () => {
     const driver = started()
     const first = driver.previous ?? (undefined as never)

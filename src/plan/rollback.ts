@@ -82,14 +82,18 @@ export function rolledBackPools(
   return pools
 }
 
-/** Of the pool's first endpoint that has addresses in the old plan. */
+/** Of the pool's first endpoint that has addresses in the old plan. One that was pinned then may show what the pool had long left behind. */
 function oldAnswerOf(endpoints: readonly { readonly name: Name }[], old: PlanText): Addresses | undefined {
+  const pinned = new Set(old.head.pinned)
+  let stale: Addresses | undefined
   for (const { name } of endpoints) {
     const line = lineOf(old.shard(shardOf(name, old.head.shards.length)), name)
     const answer = line === undefined ? undefined : parseAnswerText(answerOf(line))
-    if (answer?.kind === 'addresses') return answer
+    if (answer?.kind !== 'addresses') continue
+    if (!pinned.has(name)) return answer
+    stale ??= answer
   }
-  return undefined
+  return stale
 }
 
 function stateOf(pool: Pool, before: PoolState, answer: Addresses, old: PlanText, now: EpochMs): PoolState {
