@@ -18,7 +18,7 @@ import { genesis } from '../src/model/generation.ts'
 import type { Name } from '../src/model/name.ts'
 import type { Observation } from '../src/model/observation.ts'
 import type { PlanHead, PlanText } from '../src/model/plan.ts'
-import type { Endpoint, Policy, Pool } from '../src/model/policy.ts'
+import { type Endpoint, type Policy, type Pool, usualLimits } from '../src/model/policy.ts'
 import { affectedShards } from '../src/plan/assess.ts'
 import { check } from '../src/plan/check.ts'
 import { type Compiled, compile, isCompiled } from '../src/plan/compile.ts'
@@ -154,7 +154,10 @@ const pool: Pool = {
   fall: 3,
   rise: 2,
   rampMs: 20_000,
-  limits: { poolBudget: 0.05, siteBudget: 0.1, windowMs: 60_000, floor: 0.5, failOpenUnder: 0.5, failOpenUntil: 0.6 },
+  graceMs: 120_000,
+  holdMs: 10_000,
+  holdMaxMs: 300_000,
+  limits: { ...usualLimits, floor: 0.5 },
 }
 
 function seen(failing: boolean): Observation {

@@ -11,7 +11,17 @@ import { prober } from '../src/health/prober.ts'
 import type { IpAddress } from '../src/model/address.ts'
 import { isOwner } from '../src/model/marker.ts'
 import type { Name } from '../src/model/name.ts'
-import type { Endpoint, Policy, PolicyReading, PolicySource, Pool, Target, Zone } from '../src/model/policy.ts'
+import {
+  type Endpoint,
+  type Limits,
+  type Policy,
+  type PolicyReading,
+  type PolicySource,
+  type Pool,
+  type Target,
+  usualLimits,
+  type Zone,
+} from '../src/model/policy.ts'
 import { planner } from '../src/plan/planner.ts'
 import type { Provider } from '../src/providers/provider.ts'
 import type { Store } from '../src/store/store.ts'
@@ -25,6 +35,18 @@ import { processIds, type Shape } from './story.ts'
 
 export const owner = 'lab'
 if (!isOwner(owner)) throw new Error(`expected a name for an owner, found ${owner}`)
+
+/** The usual ones, at a third of the time. */
+export const regionLimits: Limits = {
+  ...usualLimits,
+  poolBudget: 0.34,
+  siteBudget: 0.5,
+  windowMs: 20_000,
+  floor: 0.5,
+  failOpenDwellMs: 10_000,
+  correlationWindowMs: 3_000,
+  undoMs: 40_000,
+}
 
 export interface TargetHost {
   readonly pool: number
@@ -213,14 +235,10 @@ function policyOf(shape: Shape, wishes: Wishes): Policy {
       fall: 3,
       rise: 2,
       rampMs: shape.rampMs,
-      limits: {
-        poolBudget: 0.34,
-        siteBudget: 0.5,
-        windowMs: 20_000,
-        floor: 0.5,
-        failOpenUnder: 0.5,
-        failOpenUntil: 0.6,
-      },
+      graceMs: 20_000,
+      holdMs: 2_000,
+      holdMaxMs: 8_000,
+      limits: regionLimits,
     })
   }
   const endpoints = new Map<Name, Endpoint>()

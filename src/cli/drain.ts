@@ -1,6 +1,6 @@
 /** `holdfast drain` and `undrain`: take a target out of every answer, and let it in again. */
 import type { Command } from 'commander'
-import { shareOf } from '../health/balance.ts'
+import { shareOf } from '../health/weights.ts'
 import type { Policy } from '../model/policy.ts'
 import { type Cli, newCommand, outputOf } from './cli.ts'
 import { exit } from './exit.ts'

@@ -129,6 +129,8 @@ export function targetText(state: TargetState, now: number): string {
       return `should go, held back by ${state.by}, ${since}`
     case 'removed':
       return `${state.reason}, ${since}`
+    case 'evacuated':
+      return `out with its whole site, ${since}`
     case 'drained':
       return `by ${state.by}: ${state.reason}, ${since}`
   }

@@ -145,6 +145,8 @@ function judged(state: TargetState | undefined, failing: string): { share: numbe
       return { share: 1, mark: 'busy', note: `still answers: ${state.by}` }
     case 'removed':
       return { share: 0, mark: 'bad', note: `out: ${state.reason}` }
+    case 'evacuated':
+      return { share: 0, mark: 'busy', note: 'out with its whole site' }
     case 'drained':
       return { share: 0, mark: 'busy', note: `drained by ${state.by}: ${state.reason}` }
   }

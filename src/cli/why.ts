@@ -164,7 +164,7 @@ function explain(found: Found, now: readonly Shown[], policy: Policy, { paint }:
       table(
         Object.entries(state.targets).map(([id, target]) => {
           const last = seen.map((one) => one.targets[id]).find((one) => one !== undefined)
-          const out = target.kind === 'removed' || target.kind === 'drained'
+          const out = ['removed', 'drained', 'evacuated'].includes(target.kind)
           return [
             out ? paint('red', 'out') : paint('green', 'in'),
             id,

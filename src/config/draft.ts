@@ -8,7 +8,15 @@ import { isProblem } from '../base/problem.ts'
 import { type IpAddress, parseIp } from '../model/address.ts'
 import type { WeightedAddress } from '../model/answer.ts'
 import { type Name, parseName, zoneOf } from '../model/name.ts'
-import type { Check, Endpoint, EndpointSource, Pool, Target } from '../model/policy.ts'
+import {
+  type Check,
+  type Endpoint,
+  type EndpointSource,
+  type Pool,
+  type Target,
+  usualDetection,
+  usualLimits,
+} from '../model/policy.ts'
 import type { Address } from '../world/world.ts'
 import { type Finding, type Path, type Place, quoted } from './problems.ts'
 import type { EndpointShape, FileShape, PoolShape, ZoneShape } from './schema.ts'
@@ -297,7 +305,10 @@ class DraftMaker {
       fall,
       rise,
       rampMs: ramp,
-      limits: { ...shares, windowMs },
+      graceMs: usualDetection.graceMs,
+      holdMs: usualDetection.holdMs,
+      holdMaxMs: usualDetection.holdMaxMs,
+      limits: { ...usualLimits, ...shares, windowMs },
     }
   }
 

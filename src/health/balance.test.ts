@@ -4,8 +4,9 @@ import type { IpAddress } from '../model/address.ts'
 import type { PoolState, TargetState } from '../model/plan.ts'
 import type { Pool } from '../model/policy.ts'
 import type { EpochMs } from '../world/world.ts'
-import { type Balance, balance, type Drain, sameState, weightsOf } from './balance.ts'
+import { type Balance, balance, type Drain, sameState } from './balance.ts'
 import type { Verdict } from './detector.ts'
+import { weightsOf } from './weights.ts'
 
 const of = (count: number, changes: Partial<Pool> = {}) =>
   pool(

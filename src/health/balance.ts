@@ -9,12 +9,12 @@
  * - What leaves passes the gates of `velocity.ts`; what returns grows in steps.
  */
 import { assert } from '../base/assert.ts'
-import type { WeightedAddress } from '../model/answer.ts'
 import type { PoolState, Reason, Removal, TargetState } from '../model/plan.ts'
 import type { Pool, Target } from '../model/policy.ts'
 import type { EpochMs } from '../world/world.ts'
 import type { Verdict } from './detector.ts'
 import { admitRemovals, type Candidate, floorAllows, ledgerAt, type Member } from './velocity.ts'
+import { shareOf } from './weights.ts'
 
 /** An operator's instruction to take a target out. */
 export interface Drain {
@@ -56,26 +56,6 @@ export const graceMs = (pool: Pick<Pool, 'fall' | 'intervalMs'>): number => 2 * 
 
 /** The steps in which a returning target grows, in percent; the last one is `serving`. */
 const steps = [10, 25, 50, 75, 100] as const
-
-/** How much of a target's full weight its state answers with, 0 to 1. */
-export function shareOf(state: TargetState | undefined): number {
-  if (state?.kind === 'serving' || state?.kind === 'held') return 1
-  return state?.kind === 'ramping' ? state.percent / 100 : 0
-}
-
-/** The record set of a pool: the greatest target weighs 100 at full share, none that answers weighs less than 1. */
-export function weightsOf(pool: Pool, state: PoolState): readonly WeightedAddress[] {
-  const greatest = Math.max(...pool.targets.map(({ capacity }) => capacity))
-  const weights = new Map<WeightedAddress['address'], number>()
-  for (const { id, capacity, addresses } of pool.targets) {
-    const share = shareOf(state.targets[id])
-    if (share === 0) continue
-    const full = Math.max(1, Math.round((100 * capacity) / greatest))
-    const weight = Math.max(1, Math.round(full * share))
-    for (const address of addresses) weights.set(address, Math.max(weight, weights.get(address) ?? 0))
-  }
-  return [...weights].map(([address, weight]) => ({ address, weight }))
-}
 
 export function balance(input: BalanceInput): Balance {
   const { pool, previous, now } = input

@@ -4,7 +4,7 @@ import type { NonEmpty } from '../base/nonempty.ts'
 import type { IpAddress } from '../model/address.ts'
 import { keys } from '../model/keys.ts'
 import type { Observation } from '../model/observation.ts'
-import type { Pool, Target } from '../model/policy.ts'
+import { type Pool, type Target, usualLimits } from '../model/policy.ts'
 import type { EpochMs, Failure } from '../world/world.ts'
 import { type Checked, carriedOver, historyAtMost, judgeReply, nextObservation, resumedFrom, worstOf } from './probe.ts'
 
@@ -23,7 +23,10 @@ const poolOf = (...targets: Target[]): Pool => ({
   fall: 3,
   rise: 2,
   rampMs: 0,
-  limits: { poolBudget: 0.05, siteBudget: 0.1, windowMs: 60_000, floor: 0.5, failOpenUnder: 0.5, failOpenUntil: 0.6 },
+  graceMs: 0,
+  holdMs: 0,
+  holdMaxMs: 0,
+  limits: usualLimits,
 })
 const at = (ms: number) => ms as EpochMs
 const checked = (result: 'pass' | 'fail', ms: number, detail = 'ok'): Checked => ({

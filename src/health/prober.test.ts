@@ -8,7 +8,7 @@ import { problem } from '../base/problem.ts'
 import type { IpAddress } from '../model/address.ts'
 import { keys } from '../model/keys.ts'
 import type { Observation } from '../model/observation.ts'
-import type { Check, Policy, PolicyReading, Pool, Target } from '../model/policy.ts'
+import { type Check, type Policy, type PolicyReading, type Pool, type Target, usualLimits } from '../model/policy.ts'
 import type { Commit, Store } from '../store/store.ts'
 import { nodeWorld } from '../world/node.ts'
 import type { EpochMs, Failure, HttpReply, Instant, TraceEvent, World } from '../world/world.ts'
@@ -29,7 +29,10 @@ function poolOf(id: string, addresses: readonly string[], changes: Partial<Pool>
     fall: 3,
     rise: 2,
     rampMs: 0,
-    limits: { poolBudget: 0.05, siteBudget: 0.1, windowMs: 60_000, floor: 0.5, failOpenUnder: 0.5, failOpenUntil: 0.6 },
+    graceMs: 0,
+    holdMs: 0,
+    holdMaxMs: 0,
+    limits: usualLimits,
     ...changes,
   }
 }

@@ -20,6 +20,10 @@ export interface TargetSeen {
 export interface Observation {
   readonly pool: string
   readonly prober: string
+  /** Where the prober stands, in the words of `Target.site`. Absent or null: not said. */
+  readonly site?: string | null
+  /** True while the prober mistrusts itself (its event loop lags, its canary fails): its results count as none. */
+  readonly strained?: boolean
   /** When this round ended. */
   readonly at: EpochMs
   /** False while the prober has not yet judged every target of the pool as it now stands. */

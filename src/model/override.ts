@@ -9,6 +9,10 @@ import type { Name } from './name.ts'
 export type OverrideAction =
   /** Take a target out of every answer, however healthy. Never empties a name: then it waits. */
   | { readonly kind: 'drain'; readonly pool: string; readonly target: string }
+  /** Take a whole site out of one pool, or of all (null), as one action; waits while what is left could not carry it. Taken back: it returns in steps. */
+  | { readonly kind: 'evacuate'; readonly site: string; readonly pool: string | null }
+  /** The same from one time until another, in every pool. */
+  | { readonly kind: 'maintenance'; readonly site: string; readonly from: EpochMs; readonly until: EpochMs }
   /** Keep what this endpoint answers now, whatever its health says. */
   | { readonly kind: 'pin'; readonly name: Name }
   /** Publish nothing new at all. */
@@ -34,6 +38,10 @@ export function subjectOf(action: OverrideAction): string {
   switch (action.kind) {
     case 'drain':
       return `drain/${action.pool}/${action.target}`
+    case 'evacuate':
+      return action.pool === null ? `evacuate/${action.site}` : `evacuate/${action.site}/${action.pool}`
+    case 'maintenance':
+      return `maintenance/${action.site}`
     case 'pin':
       return `pin/${action.name}`
     case 'retire':

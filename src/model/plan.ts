@@ -67,12 +67,19 @@ export interface PlanText {
 export type TargetState =
   /** Has not passed its checks since it was added: does not answer, and no share is reckoned with it. */
   | { readonly kind: 'new'; readonly since: EpochMs }
-  | { readonly kind: 'serving'; readonly since: EpochMs }
-  | { readonly kind: 'ramping'; readonly since: EpochMs /** 10 to 99. */; readonly percent: number }
-  /** Should go, but a gate holds it back: it still answers in full. */
-  | { readonly kind: 'held'; readonly since: EpochMs; readonly by: string }
-  | { readonly kind: 'removed'; readonly since: EpochMs; readonly reason: string }
-  | { readonly kind: 'drained'; readonly since: EpochMs; readonly by: string; readonly reason: string }
+  | ({ readonly kind: 'serving'; readonly since: EpochMs } & Flapping)
+  | ({ readonly kind: 'ramping'; readonly since: EpochMs /** 10 to 99. */; readonly percent: number } & Flapping)
+  /** Down, but a gate holds it back: it still answers in full. */
+  | ({ readonly kind: 'held'; readonly since: EpochMs; readonly by: string } & Flapping)
+  | ({ readonly kind: 'removed'; readonly since: EpochMs; readonly reason: string } & Flapping)
+  | ({ readonly kind: 'drained'; readonly since: EpochMs; readonly by: string; readonly reason: string } & Flapping)
+  /** Out with its whole site: `PoolState.sites` says by whom. */
+  | ({ readonly kind: 'evacuated'; readonly since: EpochMs } & Flapping)
+
+export interface Flapping {
+  /** When it went down, oldest first: those that count for how long it stays down. Absent: none. */
+  readonly downs?: readonly EpochMs[]
+}
 
 /** Capacity that automation took out of a pool: the ledger behind S5. */
 export interface Removal {
@@ -82,13 +89,43 @@ export interface Removal {
   readonly capacity: number
 }
 
+/** A site of a pool about which there is more to say than about its targets. */
+export type SiteState =
+  | {
+      readonly kind: 'evacuated'
+      readonly since: EpochMs
+      /** `health`, or the operator who said so. */
+      readonly by: string
+      readonly reason: string
+      /** Since when enough of it passes to let it come back; null: it does not. */
+      readonly healthySince: EpochMs | null
+    }
+  /** Comes back: each target answers with the part that belongs to this step, from `since` on. */
+  | {
+      readonly kind: 'returning'
+      readonly since: EpochMs
+      readonly step: 1 | 2
+      /** When it had been evacuated, and by whom: counts for how often that may happen. */
+      readonly evacuated: EpochMs
+      readonly by: string
+    }
+  /** So much of it fails that its checks are not believed, and it could not be evacuated: all of it answers. */
+  | { readonly kind: 'open'; readonly since: EpochMs }
+
 /** A pool as this plan leaves it: travels with the plan, so all planners share one ledger. */
 export interface PoolState {
   readonly targets: Readonly<Record<string, TargetState>>
   /** Null, or since when the checks are not believed and every target answers. */
   readonly failOpenSince: EpochMs | null
-  /** Removals that may still count in a window, oldest first. */
+  /** When they were last believed again; absent: they always were. */
+  readonly believedSince?: EpochMs
+  /** Removals that may still count in a window or be undone, oldest first. */
   readonly ledger: readonly Removal[]
+  /** By site, under the empty name for the pool: when so many went down at once that removals there stop for `undoMs`. */
+  readonly freezes?: Readonly<Record<string, EpochMs>>
+  readonly sites?: Readonly<Record<string, SiteState>>
+  /** When automation last evacuated a site. */
+  readonly evacuatedAt?: EpochMs
   /** Weight in the answer over full weight of the pool, 0 to 1. */
   readonly capacity: number
 }

@@ -33,12 +33,79 @@ export type Check =
   | { readonly kind: 'none' }
 
 /** How far and how fast automation may take capacity away: S5. Shares are 0 to 1 of the whole. */
+  /** Part of its capacity up to which a target is to be used: demand divided by it is the least capacity that stays. Above 0. */
+  readonly utilization: number
 export interface Limits {
   /** Removals in any `windowMs` take at most this share of the pool, or one target if that is more. */
   readonly poolBudget: number
   /** The same for one site's share of its own capacity. */
+  /** Whether they are believed does not change again sooner than this. */
+  readonly failOpenDwellMs: number
+  /**
+   * When this share of the pool or of a site (and at least three targets) goes down within
+   * `correlationWindowMs`, removals there stop for `undoMs`, and those of the last `undoMs` are undone.
+   */
+  readonly correlation: number
+  readonly correlationWindowMs: number
+  readonly undoMs: number
+  /** A prober that sees so much greater a share of the pool fail than probers do in the median is not listened to. */
+  readonly muteOver: number
+  /** Nobody is removed while anything fresh is known of less than this share of the targets. */
+  readonly blindUnder: number
+  readonly evacuation: Evacuation
+}
+
+/** When automation takes a whole site out at once: the only way past the budgets, and past the floor where demand is known. */
+export interface Evacuation {
+  /** At least this share of the site fails, as seen from each of two other sites. */
+  readonly failing: number
+  /** At most this share of every other site fails. */
+  readonly othersFailing: number
+  /** What is left carries at least so many times the demand. 1 and up. */
+  readonly headroom: number
+  /** Not more than one site in this time. */
+  readonly everyMs: number
+  /** It comes back, in steps, after at least this share of it has passed for `healthyMs`. */
+  readonly healthy: number
+  readonly healthyMs: number
   readonly siteBudget: number
   readonly windowMs: number
+/** What a configuration that says nothing else means. */
+export const usualLimits: Limits = {
+  poolBudget: 0.05,
+  siteBudget: 0.1,
+  windowMs: 60_000,
+  floor: 0.7,
+  utilization: 0.8,
+  failOpenUnder: 0.5,
+  failOpenUntil: 0.6,
+  failOpenDwellMs: 30_000,
+  correlation: 0.3,
+  correlationWindowMs: 10_000,
+  undoMs: 120_000,
+  muteOver: 0.3,
+  blindUnder: 0.5,
+  evacuation: {
+    failing: 0.8,
+    othersFailing: 0.1,
+    headroom: 1.1,
+    everyMs: 600_000,
+    healthy: 0.95,
+    healthyMs: 120_000,
+  },
+}
+
+/** The same for how a target is judged. */
+export const usualDetection = {
+  intervalMs: 2_000,
+  fall: 3,
+  rise: 2,
+  rampMs: 30_000,
+  graceMs: 120_000,
+  holdMs: 10_000,
+  holdMaxMs: 300_000,
+} as const
+
   /** Capacity in the answer never falls under this share of the pool, save that one target may always go while half stays. */
   readonly floor: number
   /** Under this share of healthy capacity the checks are not believed and every target answers. */
@@ -52,6 +119,12 @@ export interface Pool {
   readonly targets: NonEmpty<Target>
   readonly check: Check
   readonly intervalMs: number
+  /** A target that was added does not count as failing before this is over, nor before it passed for the first time. */
+  readonly graceMs: number
+  /** A target that went down stays down at least this long, and twice as long each time it does so again within 10 minutes. */
+  readonly holdMs: number
+  /** At most this long. */
+  readonly holdMaxMs: number
   /** One check takes at most this long; below `intervalMs`. */
   readonly timeoutMs: number
   /** Failures in a row that make a target down. */

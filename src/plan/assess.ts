@@ -2,8 +2,9 @@
  * The first half of deciding, without the body of any plan: what the pools would answer now, which
  * instructions are in force, and so which shards have to be looked at.
  */
-import { type Balance, balance, type Drain, sameState, weightsOf } from '../health/balance.ts'
+import { type Balance, balance, type Drain, sameState } from '../health/balance.ts'
 import { judge } from '../health/detector.ts'
+import { weightsOf } from '../health/weights.ts'
 import type { Generation } from '../model/generation.ts'
 import type { Name } from '../model/name.ts'
 import type { Observation } from '../model/observation.ts'

@@ -5,7 +5,7 @@
 import { assert } from '../base/assert.ts'
 import { type Digest, digestOf } from '../base/bytes.ts'
 import { isNonEmpty } from '../base/nonempty.ts'
-import { shareOf, weightsOf } from '../health/balance.ts'
+import { shareOf, weightsOf } from '../health/weights.ts'
 import { answerText } from '../model/answer.ts'
 import { after, type Generation, genesis, greatestGeneration } from '../model/generation.ts'
 import type { Name } from '../model/name.ts'

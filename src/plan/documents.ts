@@ -35,10 +35,14 @@ export function readOverride(key: string, value: Uint8Array): Override | undefin
 
 function isAction(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false
-  const action = value as { kind?: unknown; pool?: unknown; target?: unknown; name?: unknown; to?: unknown }
+  const action = value as { readonly [key: string]: unknown }
   switch (action.kind) {
     case 'drain':
       return isText(action.pool) && isText(action.target)
+    case 'evacuate':
+      return isText(action.site) && (action.pool === null || isText(action.pool))
+    case 'maintenance':
+      return isText(action.site) && isTime(action.from) && isTime(action.until)
     case 'pin':
     case 'retire':
       return isName(action.name)

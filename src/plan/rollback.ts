@@ -1,6 +1,6 @@
 /** A rollback: the answers of an older plan, and what the pools look like when those are published. */
-import { weightsOf } from '../health/balance.ts'
 import { ledgerAt } from '../health/velocity.ts'
+import { weightsOf } from '../health/weights.ts'
 import { type Addresses, parseAnswerText } from '../model/answer.ts'
 import type { Generation } from '../model/generation.ts'
 import type { Name } from '../model/name.ts'

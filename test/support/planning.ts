@@ -6,7 +6,7 @@ import type { Name } from '../../src/model/name.ts'
 import type { Observation } from '../../src/model/observation.ts'
 import type { Override, OverrideAction } from '../../src/model/override.ts'
 import { lineOf, type PlanText, shardOf } from '../../src/model/plan.ts'
-import type { Endpoint, Limits, Policy, Pool, Target } from '../../src/model/policy.ts'
+import { type Endpoint, type Limits, type Policy, type Pool, type Target, usualLimits } from '../../src/model/policy.ts'
 import { affectedShards } from '../../src/plan/assess.ts'
 import { check, type Violation } from '../../src/plan/check.ts'
 import { type Compiled, compile, isCompiled } from '../../src/plan/compile.ts'
@@ -14,14 +14,7 @@ import { type Decided, decide } from '../../src/plan/decide.ts'
 import { answerOf } from '../../src/plan/difference.ts'
 import type { EpochMs } from '../../src/world/world.ts'
 
-export const limits: Limits = {
-  poolBudget: 0.05,
-  siteBudget: 0.1,
-  windowMs: 60_000,
-  floor: 0.5,
-  failOpenUnder: 0.5,
-  failOpenUntil: 0.6,
-}
+export const limits: Limits = { ...usualLimits, floor: 0.5 }
 
 export const name = (text: string) => `${text}.example.test.` as Name
 
@@ -40,6 +33,9 @@ export function pool(id: string, targets: readonly Target[], changes: Partial<Po
     fall: 3,
     rise: 2,
     rampMs: 20_000,
+    graceMs: 120_000,
+    holdMs: 10_000,
+    holdMaxMs: 300_000,
     limits,
     ...changes,
   }

@@ -8,7 +8,7 @@ import type { Endpoint, Policy, Target } from '../../../src/model/policy.ts'
 import type { Change, Provider } from '../../../src/providers/provider.ts'
 import type { EpochMs, TraceEvent } from '../../../src/world/world.ts'
 import { generationAt } from '../../checks/check.ts'
-import { owner, Region } from '../../region.ts'
+import { owner, Region, regionLimits } from '../../region.ts'
 import type { Standing } from '../../sim/authority.ts'
 import { Kernel, ms, type Process } from '../../sim/kernel.ts'
 import { epoch } from '../../sim/world.ts'
@@ -85,14 +85,10 @@ function policyOf(weights: readonly number[]): Policy {
           fall: 3,
           rise: 2,
           rampMs: shape.rampMs,
-          limits: {
-            poolBudget: 0.34,
-            siteBudget: 0.5,
-            windowMs: 20_000,
-            floor: 0.5,
-            failOpenUnder: 0.5,
-            failOpenUntil: 0.6,
-          },
+          graceMs: 20_000,
+          holdMs: 2_000,
+          holdMaxMs: 8_000,
+          limits: regionLimits,
         },
       ],
     ]),
