@@ -8,7 +8,11 @@ import type { Problem } from '../base/problem.ts'
 import type { Address, EpochMs } from '../world/world.ts'
 import type { IpAddress } from './address.ts'
 import type { Ttl, WeightedAddress } from './answer.ts'
+import type { Check, CheckTls } from './check.ts'
 import type { Name } from './name.ts'
+import type { SecretSource } from './secret.ts'
+
+export type { Check } from './check.ts'
 
 export interface Target {
   /** Unique in its pool; letters, digits, `-`, `_`, `.`. */
@@ -20,25 +24,21 @@ export interface Target {
   readonly capacity: number
 }
 
-export type Check =
-  | {
-      readonly kind: 'http'
-      readonly port: number
-      readonly path: string
-      readonly host: string | null
-      readonly status: NonEmpty<number>
-    }
-  | { readonly kind: 'tcp'; readonly port: number }
-  /** Never probed: always counted as healthy. */
-  | { readonly kind: 'none' }
-
 /** How far and how fast automation may take capacity away: S5. Shares are 0 to 1 of the whole. */
-  /** Part of its capacity up to which a target is to be used: demand divided by it is the least capacity that stays. Above 0. */
-  readonly utilization: number
 export interface Limits {
   /** Removals in any `windowMs` take at most this share of the pool, or one target if that is more. */
   readonly poolBudget: number
   /** The same for one site's share of its own capacity. */
+  readonly siteBudget: number
+  readonly windowMs: number
+  /** Capacity in the answer never falls under this share of the pool, save that one target may always go while half stays. */
+  readonly floor: number
+  /** Part of its capacity up to which a target is to be used: demand divided by it is the least capacity that stays. Above 0. */
+  readonly utilization: number
+  /** Under this share of healthy capacity the checks are not believed and every target answers. */
+  readonly failOpenUnder: number
+  /** From this share on they are believed again. */
+  readonly failOpenUntil: number
   /** Whether they are believed does not change again sooner than this. */
   readonly failOpenDwellMs: number
   /**
@@ -68,8 +68,8 @@ export interface Evacuation {
   /** It comes back, in steps, after at least this share of it has passed for `healthyMs`. */
   readonly healthy: number
   readonly healthyMs: number
-  readonly siteBudget: number
-  readonly windowMs: number
+}
+
 /** What a configuration that says nothing else means. */
 export const usualLimits: Limits = {
   poolBudget: 0.05,
@@ -106,25 +106,11 @@ export const usualDetection = {
   holdMaxMs: 300_000,
 } as const
 
-  /** Capacity in the answer never falls under this share of the pool, save that one target may always go while half stays. */
-  readonly floor: number
-  /** Under this share of healthy capacity the checks are not believed and every target answers. */
-  readonly failOpenUnder: number
-  /** From this share on they are believed again. */
-  readonly failOpenUntil: number
-}
-
 export interface Pool {
   readonly id: string
   readonly targets: NonEmpty<Target>
   readonly check: Check
   readonly intervalMs: number
-  /** A target that was added does not count as failing before this is over, nor before it passed for the first time. */
-  readonly graceMs: number
-  /** A target that went down stays down at least this long, and twice as long each time it does so again within 10 minutes. */
-  readonly holdMs: number
-  /** At most this long. */
-  readonly holdMaxMs: number
   /** One check takes at most this long; below `intervalMs`. */
   readonly timeoutMs: number
   /** Failures in a row that make a target down. */
@@ -133,8 +119,33 @@ export interface Pool {
   readonly rise: number
   /** A returning target grows from a tenth of its weight to all of it over this time. 0: at once. */
   readonly rampMs: number
+  /** A target that was added does not count as failing before this is over, nor before it passed for the first time. */
+  readonly graceMs: number
+  /** A target that went down stays down at least this long, and twice as long each time it does so again within 10 minutes. */
+  readonly holdMs: number
+  /** At most this long. */
+  readonly holdMaxMs: number
   readonly limits: Limits
+  /** How much of its capacity is needed now, in the units of its targets' capacities. Absent: nobody knows. */
+  readonly demand?: DemandSource
 }
+
+export type DemandSource =
+  | { readonly kind: 'fixed'; readonly value: number }
+  | {
+      readonly kind: 'prometheus'
+      readonly address: Address
+      /** PromQL that yields one sample. */
+      readonly query: string
+      /** Asked this often; a sample older than this is not used. */
+      readonly everyMs: number
+      /** In front of `/api/v1/query`: empty, or such as `/prometheus`. */
+      readonly path: string
+      /** Absent: plain HTTP. */
+      readonly tls?: Pick<CheckTls, 'serverName' | 'verify' | 'ca'>
+      /** Sent as `Authorization: Bearer`. */
+      readonly bearer?: SecretSource
+    }
 
 export type EndpointSource =
   | { readonly kind: 'pool'; readonly pool: string }
