@@ -23,7 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   enact: ['base', 'world', 'model', 'store'],
   providers: ['base', 'world', 'model', 'dns'],
   serve: ['base', 'world', 'model', 'dns'],
-  health: ['base', 'world', 'model', 'store'],
+  health: ['base', 'world', 'model', 'dns', 'store'],
   // A witness must not share the memory of what it watches.
   watch: ['base', 'world', 'dns'],
   telemetry: ['base', 'world', 'model', 'store', 'plan', 'enact', 'providers', 'serve', 'health'],
@@ -62,6 +62,10 @@ const actors: readonly { readonly files: RegExp; readonly because: string }[] = 
   {
     files: /^src\/serve\/(?:server|sockets|tcp|lock)\.ts$/,
     because: 'the sockets of the built-in server, and the clock that signatures are checked with',
+  },
+  {
+    files: /^src\/health\/(?:check-node|check-tls|check-command|loop-delay)\.ts$/,
+    because: 'checks that the World cannot make, behind the port in checker.ts; the delay of the event loop',
   },
   { files: /^src\/cli\//, because: 'starts programs, talks to a terminal' },
   { files: /^src\/telemetry\//, because: 'writes logs, listens for scrapes' },

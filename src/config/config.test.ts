@@ -389,7 +389,7 @@ describe('what is wrong is said with its place, and what to do', () => {
     [
       'two checks',
       base.replace('{ port: 8080 }', '{ port: 8080 }, tcp: { port: 1 }'),
-      ':8:12: pools.web.check: expected one of http and tcp, found both;',
+      ':8:12: pools.web.check: expected one of http, tcp, tls, dns, grpc, command, found http and tcp;',
     ],
     [
       'a port that is none',

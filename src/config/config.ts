@@ -68,6 +68,8 @@ export interface Config {
   /** Where `up` shows the metrics of all its programs. */
   readonly http: Address | null
   readonly companions: readonly Companion[]
+  /** Where probers of this machine look from, and what they look at to know that they can see. */
+  readonly prober: { readonly site: string | null; readonly canary: readonly Address[] }
 }
 
 export type Loaded =
@@ -173,6 +175,7 @@ export function readConfig(
     store: { path: shape.store === undefined ? resolve(state, 'store') : resolve(dir, shape.store) },
     programs: shape.programs,
     http: draft.http,
+    prober: draft.prober,
     companions: shape.companions.flatMap(({ name, command }) => (isNonEmpty(command) ? [{ name, command }] : [])),
   }
   return { loaded: { kind: 'config', config, warnings: inFileOrder(warnings) }, files }

@@ -9,7 +9,6 @@ import { type IpAddress, parseIp } from '../model/address.ts'
 import type { WeightedAddress } from '../model/answer.ts'
 import { type Name, parseName, zoneOf } from '../model/name.ts'
 import {
-  type Check,
   type Endpoint,
   type EndpointSource,
   type Pool,
@@ -18,6 +17,7 @@ import {
   usualLimits,
 } from '../model/policy.ts'
 import type { Address } from '../world/world.ts'
+import { type Report, readCheck } from './check.ts'
 import { type Finding, type Path, type Place, quoted } from './problems.ts'
 import type { EndpointShape, FileShape, PoolShape, ZoneShape } from './schema.ts'
 import type { Broken, Section } from './shape.ts'
@@ -63,6 +63,8 @@ export interface Draft {
   /** Null where there is no built-in server; `listen` may then be reported and empty. */
   readonly server: { readonly listen: readonly Address[]; readonly http: Address | null } | null
   readonly http: Address | null
+  /** Where probers of this machine look from, and what they look at to know that they can see. */
+  readonly prober: { readonly site: string | null; readonly canary: readonly Address[] }
   /** Names that are in the file but not whole, by section: nothing is said to be missing because of them. */
   readonly broken: Broken
 }
@@ -105,7 +107,7 @@ class DraftMaker {
   }
 
   make(bulk: Iterable<EndpointInput>): Draft {
-    const { server, http, owner } = this.#shape
+    const { server, http, owner, prober } = this.#shape
     this.#readZones()
     const keys = this.#readKeys()
     const pools = new Map<string, DraftPool>()
@@ -137,6 +139,7 @@ class DraftMaker {
         http: server.http === null ? null : (this.#address(server.http, ['server', 'http']) ?? null),
       },
       http: http === null ? null : (this.#address(http, ['http']) ?? null),
+      prober: { site: prober.site ?? null, canary: addresses(prober.canary ?? [], ['prober', 'canary']) },
       broken: this.#broken,
       strays: this.#strays,
     }
@@ -145,6 +148,8 @@ class DraftMaker {
   #report(where: Path | Place, expected: string, found: string, todo: string, key = false): void {
     this.findings.push({ where, key, severity: 'error', expected, found, todo })
   }
+
+  readonly #reporter: Report = (...says) => this.#report(...says)
 
   #leaveOut(section: Section, name: string): void {
     const names = this.#broken[section]
@@ -276,7 +281,7 @@ class DraftMaker {
     const ramp = this.#duration(shape.ramp, at('ramp'), 0, 86_400_000, 'up to 24h')
     const { window, ...shares } = shape.limits
     const windowMs = this.#duration(window, at('limits', 'window'), 1_000, 86_400_000, 'from 1s to 24h')
-    const check = this.#readCheck(shape.check, at('check'))
+    const check = readCheck(shape.check, at('check'), this.#reporter)
 
     const targets: Target[] = []
     const entries = Object.entries(shape.targets)
@@ -290,8 +295,8 @@ class DraftMaker {
     }
     if (entries.length === 0 && !this.#broken.targets.has(id))
       this.#report(at('targets'), 'at least one target', 'none', 'add a target')
-    if (entries.length > 1_000)
-      this.#report(at('targets'), 'at most 1000 targets', String(entries.length), 'split the pool')
+    if (entries.length > 10_000)
+      this.#report(at('targets'), 'at most 10000 targets', String(entries.length), 'split the pool')
     if (interval === undefined || timeout === undefined || ramp === undefined || windowMs === undefined)
       return undefined
     if (check === undefined || !isNonEmpty(targets)) return undefined
@@ -310,21 +315,6 @@ class DraftMaker {
       holdMaxMs: usualDetection.holdMaxMs,
       limits: { ...usualLimits, ...shares, windowMs },
     }
-  }
-
-  #readCheck(check: PoolShape['check'], path: Path): Check | undefined {
-    if (check === 'none') return { kind: 'none' }
-    const { http, tcp } = check
-    if ((http === undefined) === (tcp === undefined)) {
-      this.#report(path, 'one of http and tcp', http === undefined ? 'neither' : 'both', 'keep one, or write none')
-      return undefined
-    }
-    if (tcp !== undefined) return { kind: 'tcp', port: tcp.port }
-    if (http === undefined) return undefined
-    const status = [...new Set(listed(http.status).map(([value]) => value))].sort((a, b) => a - b)
-    return isNonEmpty(status)
-      ? { kind: 'http', port: http.port, path: http.path, host: http.host ?? null, status }
-      : undefined
   }
 
   #addEndpoint(endpoints: Map<Name, DraftEndpoint>, { name: text, shape, where }: EndpointInput): void {

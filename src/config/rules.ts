@@ -9,6 +9,10 @@ import { addressText, isLoopback } from './units.ts'
 
 /** Resolvers give up on longer chains; each link also costs a look-up. */
 const aliasesInARow = 8
+/** More addresses in one answer than this do not fit into a message, or no client looks at them. */
+const targetsInAnswer = 1_000
+/** Programs that probers run at once; see `health/checker.ts`. */
+const commandsAtOnce = 32
 
 export function checkDraft(draft: Draft): readonly Finding[] {
   return [
@@ -72,7 +76,14 @@ function* endpointFindings(draft: Draft): Generator<Finding> {
         ])
       yield* aliasFindings(draft, entry, from.of)
     } else if (from.kind === 'pool') {
+      const targets = draft.pools.get(from.pool)?.pool.targets.length ?? 0
       if (isUnknownPool(draft, from.pool)) yield unknownPool(draft, where, from.pool)
+      else if (targets > targetsInAnswer)
+        yield error(below(where, 'pool'), [
+          `a pool of at most ${targetsInAnswer} targets where DNS answers`,
+          `${targets} targets`,
+          'split the pool',
+        ])
       else if (ttl > 300)
         yield warning(below(where, 'ttl'), [
           'a TTL of at most 300 seconds where health decides',
@@ -173,6 +184,20 @@ function* poolFindings({ pool, path, isWhole }: DraftPool): Generator<Finding> {
         'raise it: the checks must be believed again later than they are doubted',
       ],
     )
+  if (pool.check.kind === 'command') {
+    // When none of them ends, each takes its whole time-out: a round must be over before the next one.
+    const needed =
+      (targets.reduce((sum, { addresses }) => sum + addresses.length, 0) * pool.timeoutMs) / pool.intervalMs
+    if (needed > commandsAtOnce)
+      yield error(
+        [...path, 'interval'],
+        [
+          `at most ${commandsAtOnce} commands at once`,
+          `${Math.ceil(needed)}, when none of them ends before its timeout`,
+          'raise the interval, lower the timeout, or use another check',
+        ],
+      )
+  }
   const owners = new Map<string, string>()
   for (const target of targets) {
     for (const address of target.addresses) {

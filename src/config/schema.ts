@@ -1,91 +1,24 @@
 /**
  * The shape of `holdfast.yaml`: which keys exist, of what form, with which defaults. What the values
  * mean together is checked in `rules.ts`. The JSON Schema for editors is made from this.
- *
- * Each leaf's error message is `expected`, or `expected\ntodo`; `shape.ts` adds what was found.
  */
 import { z } from 'zod'
-import { didYouMean, quoted } from './problems.ts'
-
-/** A table in which every key is known. */
-function table<Shape extends z.core.$ZodLooseShape>(expected: string, shape: Shape) {
-  const known = Object.keys(shape)
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? unknownKeys(issue.keys, known) : expected),
-  })
-}
-
-/** One `expected\ntodo` per unknown key, separated by a blank line. */
-function unknownKeys(found: readonly string[], known: readonly string[]): string {
-  const expected = `one of ${known.join(', ')}`
-  return found
-    .map((key) => {
-      const meant = didYouMean(key, known)
-      return `${expected}\n${meant === undefined ? 'remove it' : `did you mean ${quoted(meant)}?`}`
-    })
-    .join('\n\n')
-}
-
-function tableOf<Key extends z.core.$ZodRecordKey, Value extends z.core.SomeType>(
-  expected: string,
-  key: Key,
-  value: Value,
-) {
-  return z.record(key, value, { error: expected })
-}
-
-/** No control characters; a pattern that editors can read without flags. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it keeps out
-const printable = /^[^\u0000-\u001f\u007f]+$/
-
-const text = (expected: string, pattern = printable) =>
-  z
-    .string({ error: expected })
-    .regex(pattern, { error: expected })
-    .max(4096, { error: `${expected}, at most 4096 characters` })
-
-const number = (expected: string, least: number, most: number) =>
-  z.number({ error: expected }).min(least, { error: expected }).max(most, { error: expected })
-
-const whole = (what: string, least: number, most: number) => {
-  const expected = `${what}, a whole number from ${least} to ${most}`
-  return z.int({ error: expected }).min(least, { error: expected }).max(most, { error: expected })
-}
-
-const flag = () => z.boolean({ error: 'true or false' })
-
-/** One, or a list of at least one. */
-function oneOrMore<Item extends z.core.SomeType>(item: Item, expected: string, most: number) {
-  return z.union(
-    [
-      item,
-      z
-        .array(item)
-        .min(1, { error: `${expected}; not an empty list` })
-        .max(most, { error: `at most ${most} of them` }),
-    ],
-    {
-      error: `${expected}, or a list of them`,
-    },
-  )
-}
-
-const id = (what: string) =>
-  text(
-    `${what}: 1 to 63 letters, digits, "-", "_" and ".", starting with a letter or digit`,
-    /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/,
-  )
-const domain = (what: string) => text(`${what}, such as db.example.test`)
-const address = (what: string) => text(`${what}: an IP address and a port, such as 127.0.0.1:5300 or [::1]:5300`)
-const ip = () => text('an IP address, such as 192.0.2.1 or 2001:db8::1')
-const share = (what: string) => number(`${what}, a share from 0 to 1`, 0, 1)
-const port = () => whole('a port', 1, 65_535)
-const ttl = () => whole('a TTL in seconds', 0, 604_800)
-const duration = (what: string) =>
-  text(
-    `${what}: a number with its unit, such as 500ms, 1s, 2m or 1h\nwrite the unit`,
-    /^[0-9]{1,9}(?:\.[0-9]{1,3})?(?:ms|s|m|h)$/,
-  )
+import { check, prober } from './check-shape.ts'
+import {
+  address,
+  domain,
+  duration,
+  flag,
+  id,
+  ip,
+  oneOrMore,
+  share,
+  table,
+  tableOf,
+  text,
+  ttl,
+  whole,
+} from './fields.ts'
 
 const secret = table('where the secret is: { file: PATH } or { env: HOLDFAST_NAME }', {
   file: text('a path, relative to this file')
@@ -161,35 +94,6 @@ const zone = table('a zone: { authority, key, … }', {
     .optional()
     .describe('Other records of the zone as zone-file text; relative names are below the zone. Built-in server only.'),
 })
-
-const check = z
-  .union(
-    [
-      z.literal('none', { error: 'none' }),
-      table('{ http: … } or { tcp: … }', {
-        http: table('an HTTP check: { port, path }', {
-          port: port().describe('The port of every target.'),
-          path: text('a path that starts with /', /^\/[\x21-\x7e]*$/)
-            .default('/')
-            .describe('Requested with GET, by plain HTTP.'),
-          host: text('a host name', /^[\x21-\x7e]{1,255}$/)
-            .optional()
-            .describe('The Host header; the address if absent.'),
-          status: oneOrMore(whole('an HTTP status', 100, 599), 'an HTTP status', 100)
-            .default(200)
-            .describe('The statuses that mean healthy.'),
-        })
-          .optional()
-          .describe('Healthy means: GET answers in time, with one of these statuses.'),
-        tcp: table('a TCP check: { port }', { port: port().describe('The port of every target.') })
-          .optional()
-          .describe('Healthy means: a TCP connection is accepted in time.'),
-      }),
-    ],
-    { error: 'none, { http: … } or { tcp: … }' },
-  )
-  .default('none')
-  .describe('How a target is judged. `none`: always healthy.')
 
 const limits = table('limits', {
   poolBudget: share('poolBudget')
@@ -289,6 +193,7 @@ export const fileSchema = table('a Holdfast configuration: owner, zones, pools, 
       'Files of further endpoints, one a line: NAME TTL pool POOL, NAME TTL alias NAME, or NAME TTL addresses IP…',
     ),
   programs: programs.prefault({}).describe('How many programs of each kind `holdfast up` starts.'),
+  prober: prober.prefault({}).describe('Settings of the probers of this machine.'),
   plan: plan.prefault({}).describe('How plans are made and kept.'),
   http: address('where to serve metrics')
     .nullable()

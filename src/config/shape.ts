@@ -142,6 +142,7 @@ function isTypeError(issue: Issue): boolean {
 
 /** Text that stands where a secret is spoken of is never repeated. */
 function isSecret(where: Path, value: unknown): boolean {
+  if (where.includes('headers') && value !== undefined && typeof value !== 'object') return true
   return where[0] === 'keys' && where.length >= 2 && typeof value !== 'object' && value !== undefined
 }
 

@@ -24,8 +24,14 @@ export type HealthEvent =
   | { readonly event: 'health.delayed'; readonly pool: string; readonly lateMs: number }
   /** A round took longer than an interval, so that rounds were left out. */
   | { readonly event: 'health.overran'; readonly pool: string; readonly skipped: number }
-  /** Checks that ended long after their time-out: this prober stood still, so they say nothing about the target. */
-  | { readonly event: 'health.blinded'; readonly pool: string; readonly checks: number }
+  /** Targets of which a round learnt nothing, for reasons of this prober or its machine; `why`: the first of them. */
+  | { readonly event: 'health.blinded'; readonly pool: string; readonly checks: number; readonly why: string }
+  /** The canary does not answer: until it does, no round counts. */
+  | { readonly event: 'health.canary_lost'; readonly why: string }
+  | { readonly event: 'health.canary_found' }
+  /** The event loop of this prober lags: its time-outs are doubled, and what it writes says so. */
+  | { readonly event: 'health.strained'; readonly lateMs: number }
+  | { readonly event: 'health.relieved' }
   /** A pool is probed from now on, on the `kept` results of an observation that is still fresh. */
   | { readonly event: 'health.started'; readonly pool: string; readonly targets: number; readonly kept: number }
   /** A pool is probed no more: it left the policy, or has no check. */

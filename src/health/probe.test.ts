@@ -5,8 +5,8 @@ import type { IpAddress } from '../model/address.ts'
 import { keys } from '../model/keys.ts'
 import type { Observation } from '../model/observation.ts'
 import { type Pool, type Target, usualLimits } from '../model/policy.ts'
-import type { EpochMs, Failure } from '../world/world.ts'
-import { type Checked, carriedOver, historyAtMost, judgeReply, nextObservation, resumedFrom, worstOf } from './probe.ts'
+import type { EpochMs } from '../world/world.ts'
+import { type Checked, carriedOver, historyAtMost, nextObservation, resumedFrom, worstOf } from './probe.ts'
 
 const target = (id: string, address = '192.0.2.1'): Target => ({
   id,
@@ -29,6 +29,7 @@ const poolOf = (...targets: Target[]): Pool => ({
   limits: usualLimits,
 })
 const at = (ms: number) => ms as EpochMs
+const self = (id = 'p', site: string | null = null, strained = false) => ({ id, site, strained })
 const checked = (result: 'pass' | 'fail', ms: number, detail = 'ok'): Checked => ({
   result,
   detail,
@@ -61,7 +62,7 @@ describe('the next observation', () => {
           )
           observation = nextObservation(
             poolOf(...targets.map((id) => target(id))),
-            'prober-1',
+            self('prober-1'),
             observation,
             judged,
             at(n),
@@ -88,7 +89,7 @@ describe('the next observation', () => {
     const pool = poolOf(target('a'), target('b'))
     const first = nextObservation(
       pool,
-      'p',
+      self(),
       undefined,
       new Map([
         ['a', checked('pass', 1)],
@@ -96,12 +97,34 @@ describe('the next observation', () => {
       ]),
       at(1),
     )
-    const second = nextObservation(pool, 'p', first, new Map([['a', checked('fail', 2)]]), at(2))
+    const second = nextObservation(pool, self(), first, new Map([['a', checked('fail', 2)]]), at(2))
     expect(second).toMatchObject({
       at: 2,
       complete: true,
       targets: { a: { history: 'pf', at: 2 }, b: { history: 'p', at: 1 } },
     })
+  })
+})
+
+describe('an observation', () => {
+  const pool = poolOf(...Array.from({ length: 10_000 }, (_, index) => target(`t${index}`)))
+  const written = (result: 'pass' | 'fail', detail: string) => {
+    let document: Observation | undefined
+    for (let round = 1; round <= 33; round++) {
+      const results = new Map(pool.targets.map(({ id }) => [id, checked(result, 1_700_000_000_000 + round, detail)]))
+      document = nextObservation(pool, self(), document, results, at(round))
+    }
+    return keys.observation.encode(document as Observation).length
+  }
+  test('of 10,000 targets is bounded, and not much larger in a crisis', () => {
+    const calm = written('pass', 'ok')
+    expect(calm).toBeLessThan(1.3e6)
+    expect(written('fail', 'x'.repeat(200))).toBeLessThan(calm + 256 * 1024)
+  })
+  test('says where its prober stands, and that it mistrusts itself', () => {
+    const document = nextObservation(poolOf(target('a')), self('p', 'south', true), undefined, new Map(), at(1))
+    expect(document).toMatchObject({ site: 'south', strained: true, complete: false })
+    expect(nextObservation(poolOf(target('a')), self(), document, new Map(), at(2))).not.toHaveProperty('strained')
   })
 })
 
@@ -141,7 +164,7 @@ describe('a changed pool', () => {
   const before = poolOf(target('a'), target('b', '192.0.2.2'))
   const seen = nextObservation(
     before,
-    'p',
+    self(),
     undefined,
     new Map([
       ['a', checked('pass', 1)],
@@ -158,21 +181,8 @@ describe('a changed pool', () => {
   })
 })
 
-describe('what came back', () => {
-  const http = { kind: 'http', port: 80, path: '/', host: null, status: [200, 204] } as const
-  const reply = (status: number) => ({ kind: 'http', status, body: new Uint8Array() }) as const
-  const failure = (reason: Failure['reason'], detail = ''): Failure => ({ kind: 'failure', reason, detail })
-  test.each([
-    [http, reply(204), 'pass', 'ok'],
-    [http, reply(503), 'fail', 'expected status 200 or 204, found 503'],
-    [http, failure('timeout'), 'fail', 'no answer in time'],
-    [http, failure('refused', 'connect ECONNREFUSED'), 'fail', 'connection refused: connect ECONNREFUSED'],
-    [{ kind: 'tcp', port: 80 } as const, { kind: 'connected' } as const, 'pass', 'ok'],
-    [{ kind: 'tcp', port: 80 } as const, failure('unreachable'), 'fail', 'unreachable'],
-  ])('%j %j is %s', (check, came, result, detail) => {
-    expect(judgeReply(check, came)).toEqual({ result, detail })
-  })
-  test('is judged by the worst of several addresses', () => {
+describe('a target with several addresses', () => {
+  test('is judged by the worst of them', () => {
     const both = { ...target('a'), addresses: ['192.0.2.1', '2001:db8::1'] as unknown as NonEmpty<IpAddress> }
     const good = { address: '192.0.2.1', ...checked('pass', 5) }
     const bad = { address: '2001:db8::1', ...checked('fail', 4, 'connection refused'), latencyMs: 9 }

@@ -3,8 +3,8 @@
  * `prober.ts`.
  */
 import type { Observation, Result, TargetSeen } from '../model/observation.ts'
-import type { Check, Pool, Target } from '../model/policy.ts'
-import type { EpochMs, Failure, HttpReply } from '../world/world.ts'
+import type { Pool, Target } from '../model/policy.ts'
+import type { EpochMs } from '../world/world.ts'
 import { staleAfterMs } from './detector.ts'
 
 /** Of one target in one round: of the worst of its addresses. */
@@ -17,7 +17,19 @@ export interface Checked {
 
 /** As many results as an observation keeps of each target. */
 export const historyAtMost = 32
+/** Characters of one detail, and of all of a document: it is about as large in a crisis as in calm. */
 const detailAtMost = 200
+const detailsAtMost = 256 * 1024
+const detailAtLeast = 24
+
+/** What an observation says of the prober itself. */
+export interface Prober {
+  readonly id: string
+  /** Where it stands; null: not said. */
+  readonly site: string | null
+  /** It mistrusts itself. */
+  readonly strained: boolean
+}
 
 /**
  * The whole document after a round. A target without a result (it was added during the round, or the
@@ -25,24 +37,33 @@ const detailAtMost = 200
  */
 export function nextObservation(
   pool: Pick<Pool, 'id' | 'targets'>,
-  prober: string,
+  { id, site, strained }: Prober,
   previous: Observation | undefined,
   results: ReadonlyMap<string, Checked>,
   at: EpochMs,
 ): Observation {
   const targets: Record<string, TargetSeen> = {}
-  for (const { id } of pool.targets) {
-    const seen = seenOf(previous, id)
-    const now = results.get(id)
-    if (now !== undefined) targets[id] = nextSeen(seen, now)
-    else if (seen !== undefined) targets[id] = seen
+  const most = Math.min(detailAtMost, Math.max(detailAtLeast, Math.floor(detailsAtMost / pool.targets.length)))
+  for (const target of pool.targets) {
+    const seen = seenOf(previous, target.id)
+    const now = results.get(target.id)
+    if (now !== undefined) targets[target.id] = nextSeen(seen, now, most)
+    else if (seen !== undefined) targets[target.id] = seen
   }
-  return { pool: pool.id, prober, at, complete: pool.targets.every(({ id }) => Object.hasOwn(targets, id)), targets }
+  return {
+    pool: pool.id,
+    prober: id,
+    at,
+    complete: pool.targets.every((target) => Object.hasOwn(targets, target.id)),
+    ...(site === null ? {} : { site }),
+    ...(strained ? { strained } : {}),
+    targets,
+  }
 }
 
-function nextSeen(seen: TargetSeen | undefined, { result, detail, latencyMs, at }: Checked): TargetSeen {
+function nextSeen(seen: TargetSeen | undefined, { result, detail, latencyMs, at }: Checked, most: number): TargetSeen {
   const history = `${seen?.history ?? ''}${result === 'pass' ? 'p' : 'f'}`.slice(-historyAtMost)
-  return { history, at, detail: detail.slice(0, detailAtMost), latencyMs }
+  return { history, at, detail: detail.slice(0, most), latencyMs }
 }
 
 export function seenOf(observation: Observation | undefined, target: string): TargetSeen | undefined {
@@ -95,31 +116,6 @@ export function carriedOver(previous: Observation | undefined, before: Pool, now
 }
 
 const sameAddresses = (a: Target, b: Target) => [...a.addresses].sort().join() === [...b.addresses].sort().join()
-
-/** What came back from one address, judged: `ok`, or what failed in words. */
-export function judgeReply(
-  check: Exclude<Check, { kind: 'none' }>,
-  reply: Failure | HttpReply | { readonly kind: 'connected' },
-): { readonly result: Result; readonly detail: string } {
-  if (reply.kind === 'failure') return { result: 'fail', detail: failureText(reply) }
-  if (reply.kind === 'connected' || check.kind === 'tcp') return { result: 'pass', detail: 'ok' }
-  if (check.status.includes(reply.status)) return { result: 'pass', detail: 'ok' }
-  return { result: 'fail', detail: `expected status ${check.status.join(' or ')}, found ${reply.status}` }
-}
-
-const failureTexts: Readonly<Record<Failure['reason'], string>> = {
-  timeout: 'no answer in time',
-  refused: 'connection refused',
-  unreachable: 'unreachable',
-  reset: 'connection reset',
-  closed: 'connection closed',
-  'too-large': 'reply too large',
-  other: 'failed',
-}
-
-function failureText({ reason, detail }: Failure): string {
-  return detail === '' ? failureTexts[reason] : `${failureTexts[reason]}: ${detail}`
-}
 
 /** A target passes if each of its addresses does; the first that fails gives the words. */
 export function worstOf(

@@ -12,7 +12,9 @@ import { type Check, type Policy, type PolicyReading, type Pool, type Target, us
 import type { Commit, Store } from '../store/store.ts'
 import { nodeWorld } from '../world/node.ts'
 import type { EpochMs, Failure, HttpReply, Instant, TraceEvent, World } from '../world/world.ts'
-import { prober } from './prober.ts'
+import { worldChecker } from './check-world.ts'
+import type { Checker, Look } from './checker.ts'
+import { type ProberPorts, prober } from './prober.ts'
 
 const http: Check = { kind: 'http', port: 80, path: '/healthz', host: null, status: [200] }
 
@@ -130,8 +132,13 @@ const histories = async (store: Store, pool: string) =>
     Object.entries((await observed(store, pool))?.targets ?? {}).map(([id, { history }]) => [id, history]),
   )
 
-function start(bench: Bench, store: Store, read: () => PolicyReading): void {
-  void prober(bench.world, { store, policy: { read: () => Promise.resolve(read()) } })
+async function status(store: Store) {
+  const entry = await store.get(keys.status.key('prober', 'prober-1'))
+  return entry === undefined ? undefined : keys.status.decode(entry.value)
+}
+
+function start(bench: Bench, store: Store, read: () => PolicyReading, more: Partial<ProberPorts> = {}): void {
+  void prober(bench.world, { ...more, store, policy: { read: () => Promise.resolve(read()) } })
 }
 
 describe('in time that the test winds', () => {
@@ -161,20 +168,116 @@ describe('in time that the test winds', () => {
     expect((await histories(store, 'web')).t1).toBe('f'.repeat(32))
   })
 
-  test('at most 256 checks run at once, and a round that takes too long leaves rounds out', async () => {
+  test('the work is the same in calm and in crisis, spread over the interval', async () => {
+    const addresses = Array.from({ length: 1_000 }, (_, n) => `10.0.${n >> 8}.${n & 255}`)
+    const work = async (status: number | 'silent') => {
+      const bench = new Bench()
+      const store = memoryStore()
+      bench.behaviour = () => ({ ms: 1, status })
+      start(bench, store, () => policyOf(poolOf('web', addresses, { intervalMs: 2_000, timeoutMs: 500 })))
+      await bench.pass(21_000)
+      expect(bench.said('health.overran')).toEqual([])
+      const perTenth = new Map<number, number>()
+      for (const { at } of bench.asked)
+        perTenth.set(Math.floor(at / 100), (perTenth.get(Math.floor(at / 100)) ?? 0) + 1)
+      // 1,000 over 1,350 ms, in slices of 64 that each begin up to a slice's time later.
+      expect(Math.max(...perTenth.values())).toBeLessThanOrEqual(3 * 64)
+      return { asked: bench.asked.length, last: (await histories(store, 'web')).t999 }
+    }
+    const calm = await work(200)
+    const crisis = await work('silent')
+    expect(calm.asked).toBeGreaterThanOrEqual(9_000)
+    expect(Math.abs(crisis.asked - calm.asked)).toBeLessThanOrEqual(1_000)
+    expect(calm.last).toMatch(/^p{9,}$/)
+    expect(crisis.last).toMatch(/^f{9,}$/)
+  })
+
+  test('checks at once are bounded, and a round that takes too long leaves rounds out', async () => {
     const bench = new Bench()
     const store = memoryStore()
     bench.behaviour = () => ({ ms: 0, status: 'silent' })
-    const addresses = Array.from({ length: 1_000 }, (_, n) => `10.0.${n >> 8}.${n & 255}`)
+    const addresses = Array.from({ length: 20_000 }, (_, n) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`)
     start(bench, store, () => policyOf(poolOf('web', addresses, { timeoutMs: 900 })))
-    await bench.pass(20_000)
-    expect(bench.mostInFlight).toBe(256)
-    // A round takes 4 × 900 ms; each target is asked once a round, and rounds never overlap.
+    await bench.pass(6_000)
+    expect(bench.mostInFlight).toBe(16_384)
+    // Each target is asked once a round, and rounds never overlap.
     const times = bench.asked.filter(({ host }) => host === '10.0.0.0').map(({ at }) => at)
-    for (const [n, time] of times.slice(1).entries()) expect(time - (times[n] ?? 0)).toBeGreaterThanOrEqual(3_600)
-    expect(times.length).toBeGreaterThanOrEqual(5)
-    expect(bench.said('health.overran').length).toBeGreaterThanOrEqual(4)
-    expect((await histories(store, 'web')).t999).toMatch(/^f{4,}$/)
+    for (const [n, time] of times.slice(1).entries()) expect(time - (times[n] ?? 0)).toBeGreaterThanOrEqual(1_800)
+    expect(times.length).toBeGreaterThanOrEqual(2)
+    expect(bench.said('health.overran').length).toBeGreaterThanOrEqual(1)
+  })
+
+  test('a prober whose canary does not answer judges nobody, and says so', async () => {
+    const bench = new Bench()
+    const store = memoryStore()
+    bench.behaviour = () => ({ ms: 1, status: 200 })
+    let canary: Look = { kind: 'pass' }
+    const checker: Checker = { ...worldChecker(bench.world), canary: async () => canary }
+    start(bench, store, () => policyOf(poolOf('web', ['192.0.2.1'])), { checker, site: 'south' })
+    await bench.pass(3_000)
+    const before = (await histories(store, 'web')).t0
+    expect(before).toMatch(/^p{2,3}$/)
+    canary = { kind: 'could-not-look', why: 'none of the canaries answers' }
+    bench.behaviour = () => ({ ms: 0, status: 'silent' })
+    await bench.pass(10_000)
+    const blind = await observed(store, 'web')
+    expect(blind).toMatchObject({ site: 'south', strained: true, targets: { t0: { history: before } } })
+    expect(bench.said('health.canary_lost')).toEqual([
+      { event: 'health.canary_lost', why: 'none of the canaries answers' },
+    ])
+    expect(bench.said('health.blinded').length).toBeGreaterThanOrEqual(9)
+    expect((await status(store))?.ails).toEqual([
+      'judges nobody: none of the canaries answers',
+      'web cannot be checked: none of the canaries answers',
+    ])
+    canary = { kind: 'pass' }
+    bench.behaviour = () => ({ ms: 1, status: 200 })
+    await bench.pass(6_000)
+    expect(bench.said('health.canary_found')).toHaveLength(1)
+    expect(await observed(store, 'web')).not.toHaveProperty('strained')
+    expect((await histories(store, 'web')).t0).toMatch(new RegExp(`^${before}p{5,7}$`))
+    expect((await status(store))?.ails).toEqual([])
+  })
+
+  test('what cannot be looked at says nothing about the target', async () => {
+    const bench = new Bench()
+    const store = memoryStore()
+    bench.behaviour = () => ({ ms: 1, status: 200 })
+    let look: Look = { kind: 'pass' }
+    const checker: Checker = { check: async () => look, canary: async () => ({ kind: 'pass' }) }
+    start(bench, store, () => policyOf(poolOf('web', ['192.0.2.1'])), { checker })
+    await bench.pass(3_000)
+    const before = (await histories(store, 'web')).t0
+    look = { kind: 'could-not-look', why: 'the header authorization cannot be sent: no such file' }
+    await bench.pass(7_000)
+    expect((await histories(store, 'web')).t0).toBe(before)
+    expect((await status(store))?.ails).toEqual([
+      'web cannot be checked: the header authorization cannot be sent: no such file',
+    ])
+  })
+
+  test('while its event loop lags, targets get twice the time and the observation says so', async () => {
+    const bench = new Bench()
+    const store = memoryStore()
+    let delay = 0
+    bench.behaviour = () => ({ ms: 700, status: 200 })
+    start(bench, store, () => policyOf(poolOf('web', ['192.0.2.1'], { intervalMs: 2_000, timeoutMs: 500 })), {
+      loopDelay: () => delay,
+    })
+    await bench.pass(5_000)
+    expect((await observed(store, 'web'))?.targets.t0?.history).toMatch(/^f{2,}$/)
+    delay = 150
+    await bench.pass(6_000)
+    const strained = await observed(store, 'web')
+    expect(strained).toMatchObject({ strained: true })
+    expect(strained?.targets.t0?.history).toMatch(/p{2,}$/)
+    expect(bench.said('health.strained')).toEqual([{ event: 'health.strained', lateMs: 150 }])
+    delay = 20
+    await bench.pass(8_000)
+    expect(await observed(store, 'web')).toMatchObject({ strained: true })
+    await bench.pass(8_000)
+    expect(await observed(store, 'web')).not.toHaveProperty('strained')
+    expect(bench.said('health.relieved')).toHaveLength(1)
   })
 
   test('what this program did not see, because it stood still, is not held against a target', async () => {
@@ -193,7 +296,9 @@ describe('in time that the test winds', () => {
     await bench.pass(5_000)
     // One at once, then in the rhythm as before.
     expect((await histories(store, 'web')).t0).toMatch(new RegExp(`^${before}p{5,6}$`))
-    expect(bench.said('health.blinded')).toEqual([{ event: 'health.blinded', pool: 'web', checks: 1 }])
+    expect(bench.said('health.blinded')).toEqual([
+      { event: 'health.blinded', pool: 'web', checks: 1, why: 'this program stood still' },
+    ])
     // And suspended between two rounds: the rhythm goes on, without the rounds that were missed.
     const asked = bench.asked.length
     bench.standStill(30_000)

@@ -2,48 +2,69 @@
  * The prober: checks every target of every pool in a fixed rhythm and writes down what it saw. It
  * judges nothing; planners do, from what all probers wrote.
  *
- * The work is constant: the same checks and the same documents in calm and in crisis. A round that
- * takes too long leaves rounds out instead of piling up, and what this program could not see because
- * it stood still is not held against a target.
+ * The work is constant: the same checks and the same documents in calm and in crisis, spread over the
+ * interval. A round that takes too long leaves rounds out instead of piling up, and what this program
+ * could not see because it stood still, or was blind, is not held against a target.
  */
+import { permits } from '../base/permits.ts'
 import { describeProblem } from '../base/problem.ts'
 import { keys } from '../model/keys.ts'
 import type { Observation } from '../model/observation.ts'
-import type { Policy, PolicySource, Pool } from '../model/policy.ts'
+import type { Policy, PolicySource, Pool, Target } from '../model/policy.ts'
 import { unusableText } from '../model/progress.ts'
 import { type Store, StoreOutage } from '../store/store.ts'
 import type { EpochMs, Instant, World } from '../world/world.ts'
-import { checkTarget, Gate } from './check.ts'
+import { checkTarget, type Looking } from './check.ts'
+import { worldChecker } from './check-world.ts'
+import type { Checker } from './checker.ts'
 import { trace } from './events.ts'
 import { Mailbox } from './mailbox.ts'
 import { type Checked, carriedOver, nextObservation, resumedFrom, seenOf } from './probe.ts'
+import { Senses } from './senses.ts'
 
 export interface ProberPorts {
   readonly store: Store
   readonly policy: PolicySource
   /** For the status document. */
   readonly self?: { readonly pid: number; readonly http: string | null }
+  /** How checks are made; by what the World can ask if absent. */
+  readonly checker?: Checker
+  /** Where this prober stands, in the words of `Target.site`. */
+  readonly site?: string | null
+  /** The longest delay of the event loop since about the last call, in milliseconds. */
+  readonly loopDelay?: () => number
 }
 
-/** Checks in progress, of all pools together. */
-const checksAtOnce = 256
+/**
+ * Checks in progress, of all pools together: enough for 10,000 targets that all hang until their time-out.
+ * Fewer would make rounds longer just when everything fails.
+ */
+const checksAtOnce = 16_384
+/** So many checks of a pool begin together; the slices of a larger pool are spread over its interval. */
+const slice = 64
+/** Part of the time that is left beside the time-out over which they are spread. */
+const spread = 0.9
 /** How often the policy is looked at. */
 const lookMs = 1_000
 const heartbeatMs = 5_000
+const ailsAtMost = 20
 /** The first rounds of all pools begin within this time, each at a moment of its own. */
 const phaseMs = 1_000
 
 /** Runs until the process ends. One document per pool with a check: `keys.observation`. */
-export async function prober(world: World, { store, policy: source, self }: ProberPorts): Promise<never> {
+export async function prober(world: World, ports: ProberPorts): Promise<never> {
+  const { store, policy: source, self, checker = worldChecker(world), site = null, loopDelay = () => 0 } = ports
   const started = world.clock.wall()
   const mailbox = new Mailbox(world, store)
-  const gate = new Gate(checksAtOnce)
+  const senses = new Senses(world, checker, loopDelay)
+  const tools: Tools = { world, checker, places: permits(checksAtOnce), mailbox, senses, site }
   const running = new Map<string, PoolRounds>()
   let digest: string | undefined
   let unreadable: string | undefined
   let beat: Instant | undefined
 
   for (;;) {
+    senses.feel()
     const reading = await source.read()
     if (reading.kind === 'policy') {
       unreadable = undefined
@@ -87,7 +108,7 @@ export async function prober(world: World, { store, policy: source, self }: Prob
     const previous = resumedFrom(await lastDocument(store, pool.id, world.id), pool, world.id, world.clock.wall())
     const kept = previous === undefined ? 0 : Object.keys(previous.targets).length
     trace(world, { event: 'health.started', pool: pool.id, targets: pool.targets.length, kept })
-    return new PoolRounds(world, mailbox, gate, pool, previous)
+    return new PoolRounds(tools, pool, previous)
   }
 
   function statusAt(at: EpochMs) {
@@ -100,7 +121,13 @@ export async function prober(world: World, { store, policy: source, self }: Prob
         : `probes ${counted(targets, 'target')} of ${counted(rounds.length, 'pool')}, ${failing} failing${
             unreadable === undefined ? '' : '; goes on with the last good policy, the newest is not usable'
           }`
-    const ails = unreadable === undefined ? [] : [unusableText(unreadable)]
+    const ails = [
+      ...(unreadable === undefined ? [] : [unusableText(unreadable)]),
+      ...senses.ails,
+      ...rounds.flatMap(({ pool, unseen }) =>
+        unseen === undefined ? [] : [`${pool.id} cannot be checked: ${unseen}`],
+      ),
+    ].slice(0, ailsAtMost)
     const { pid, http } = self ?? { pid: process.pid, http: null }
     return { role: 'prober', id: world.id, pid, started, at, http, note, ails } as const
   }
@@ -119,22 +146,32 @@ async function lastDocument(store: Store, pool: string, id: string): Promise<Obs
   }
 }
 
+interface Tools extends Looking {
+  readonly mailbox: Mailbox
+  readonly senses: Senses
+  readonly site: string | null
+}
+
 /** The rounds of one pool, from its construction until `stop`. */
 class PoolRounds {
+  readonly #tools: Tools
   readonly #world: World
-  readonly #mailbox: Mailbox
-  readonly #gate: Gate
   readonly pool: Pool
   #seen: Observation | undefined
+  #unseen: string | undefined
   #stopped = false
 
-  constructor(world: World, mailbox: Mailbox, gate: Gate, pool: Pool, seen: Observation | undefined) {
-    this.#world = world
-    this.#mailbox = mailbox
-    this.#gate = gate
+  constructor(tools: Tools, pool: Pool, seen: Observation | undefined) {
+    this.#tools = tools
+    this.#world = tools.world
     this.pool = pool
     this.#seen = seen
     void this.#run()
+  }
+
+  /** Why the latest round learnt nothing of a target, for reasons of this prober alone. */
+  get unseen(): string | undefined {
+    return this.#unseen
   }
 
   /** Targets whose latest check failed. */
@@ -145,7 +182,7 @@ class PoolRounds {
   /** Stops these rounds and begins those of the changed pool, on what was seen of the targets that stay as they were. */
   replacedBy(pool: Pool): PoolRounds {
     this.stop()
-    return new PoolRounds(this.#world, this.#mailbox, this.#gate, pool, carriedOver(this.#seen, this.pool, pool))
+    return new PoolRounds(this.#tools, pool, carriedOver(this.#seen, this.pool, pool))
   }
 
   stop(): void {
@@ -176,22 +213,52 @@ class PoolRounds {
     const { pool } = this
     const { check } = pool
     if (check.kind === 'none') return
-    const began = this.#world.clock.now()
-    const results = new Map<string, Checked>()
+    const { clock } = this.#world
+    const { senses, mailbox, site } = this.#tools
+    const began = clock.now()
+    // Whoever is slow itself takes good answers for late ones.
+    const timeoutMs = senses.strained ? Math.min(2 * pool.timeoutMs, pool.intervalMs) : pool.timeoutMs
+    const looked = new Map<string, Checked>()
+    let why: string | undefined
+    const look = async (target: Target) => {
+      const checked = await checkTarget(this.#tools, pool, check, target, timeoutMs)
+      if ('result' in checked) looked.set(target.id, checked)
+      else why ??= checked.unseen
+    }
+    const turns = this.#turns(pool.intervalMs - timeoutMs)
     await Promise.all(
-      pool.targets.map(async (target) => {
-        const checked = await checkTarget(this.#world, this.#gate, pool, check, target)
-        if (checked !== undefined) results.set(target.id, checked)
+      turns.map(async ({ afterMs, targets }) => {
+        if (afterMs > 0) await clock.sleep(afterMs)
+        await Promise.all(targets.map(look))
       }),
     )
+    const canary = await senses.sees()
     if (this.#stopped) return
+    const isBlind = canary.kind !== 'pass'
+    if (isBlind) why = canary.kind === 'fail' ? canary.detail : canary.why
+    const results = isBlind ? new Map<string, Checked>() : looked
+    this.#unseen = why
     const before = this.#seen
-    this.#seen = nextObservation(pool, this.#world.id, before, results, this.#world.clock.wall())
-    this.#mailbox.put(keys.observation.key(pool.id, this.#world.id), keys.observation.encode(this.#seen))
-    this.#tell(pool, before, results, Math.round(this.#world.clock.now() - began))
+    const prober = { id: this.#world.id, site, strained: isBlind || senses.strained }
+    this.#seen = nextObservation(pool, prober, before, results, clock.wall())
+    mailbox.put(keys.observation.key(pool.id, this.#world.id), keys.observation.encode(this.#seen))
+    this.#tell(before, results, why ?? '', Math.round(clock.now() - began))
   }
 
-  #tell(pool: Pool, before: Observation | undefined, results: ReadonlyMap<string, Checked>, ms: number): void {
+  /** Which targets are checked when, so that even the last is done by the end of the interval. */
+  #turns(withinMs: number): readonly { readonly afterMs: number; readonly targets: readonly Target[] }[] {
+    const { targets } = this.pool
+    if (targets.length <= slice) return [{ afterMs: 0, targets }]
+    const count = Math.ceil(targets.length / slice)
+    const each = (spread * Math.max(0, withinMs)) / count
+    return Array.from({ length: count }, (_, index) => ({
+      afterMs: index * each + this.#world.random.below(Math.ceil(each) + 1),
+      targets: targets.slice(index * slice, (index + 1) * slice),
+    }))
+  }
+
+  #tell(before: Observation | undefined, results: ReadonlyMap<string, Checked>, why: string, ms: number): void {
+    const { pool } = this
     let passed = 0
     let changed = 0
     for (const [target, { result, detail }] of results) {
@@ -203,7 +270,7 @@ class PoolRounds {
     }
     const targets = pool.targets.length
     const blind = targets - results.size
-    if (blind > 0) trace(this.#world, { event: 'health.blinded', pool: pool.id, checks: blind })
+    if (blind > 0) trace(this.#world, { event: 'health.blinded', pool: pool.id, checks: blind, why })
     const failed = results.size - passed
     trace(this.#world, { event: 'health.probed', pool: pool.id, targets, passed, failed, changed, ms })
   }

@@ -117,8 +117,15 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
   },
   'health.blinded': {
     level: 'warn',
-    say: (e) => `${e.pool}: ${n(e.checks, 'check')} not counted, this program stood still`,
+    say: (e) => `${e.pool}: nothing is known of ${n(e.checks, 'target')} after this round: ${e.why}`,
   },
+  'health.canary_lost': { level: 'warn', say: (e) => `judges nobody, the canary does not answer: ${e.why}` },
+  'health.canary_found': { level: 'info', say: () => 'the canary answers again' },
+  'health.strained': {
+    level: 'warn',
+    say: (e) => `its event loop is ${e.lateMs} ms late: targets get twice the time`,
+  },
+  'health.relieved': { level: 'info', say: () => 'its event loop keeps time again' },
   'health.started': { level: 'debug', say: (e) => `${e.pool}: probes ${n(e.targets, 'target')}` },
   'health.stopped': { level: 'info', say: (e) => `${e.pool}: probed no more` },
   'health.store_lost': { level: 'warn', say: (e) => `observations cannot be written: ${e.reason}` },

@@ -52,7 +52,12 @@ const reasons: Readonly<Record<string, Failure['reason']>> = {
   ECONNREFUSED: 'refused',
   EHOSTUNREACH: 'unreachable',
   ENETUNREACH: 'unreachable',
-  EADDRNOTAVAIL: 'unreachable',
+  // No port of ours is left: `connect` says it so.
+  EADDRNOTAVAIL: 'exhausted',
+  EMFILE: 'exhausted',
+  ENFILE: 'exhausted',
+  ENOBUFS: 'exhausted',
+  ENOMEM: 'exhausted',
   ENETDOWN: 'unreachable',
   ETIMEDOUT: 'timeout',
   ECONNRESET: 'reset',
@@ -63,7 +68,8 @@ const reasons: Readonly<Record<string, Failure['reason']>> = {
 
 const failure = (reason: Failure['reason'], detail: string): Failure => ({ kind: 'failure', reason, detail })
 
-const failureOf = (error: NodeJS.ErrnoException): Failure =>
+/** What a socket says, in the words of the World. */
+export const failureOf = (error: NodeJS.ErrnoException): Failure =>
   failure(reasons[error.code ?? ''] ?? 'other', error.message)
 
 /** Sockets would look a name up; the World never does, because names are what Holdfast keeps alive. */

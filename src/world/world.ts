@@ -42,7 +42,8 @@ export interface Address {
 
 export type Failure = {
   readonly kind: 'failure'
-  readonly reason: 'timeout' | 'refused' | 'unreachable' | 'reset' | 'closed' | 'too-large' | 'other'
+  /** `exhausted`: this machine has no socket, port or memory left, which says nothing about the other side. */
+  readonly reason: 'timeout' | 'refused' | 'unreachable' | 'reset' | 'closed' | 'too-large' | 'exhausted' | 'other'
   readonly detail: string
 }
 
