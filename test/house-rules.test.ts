@@ -24,6 +24,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   providers: ['base', 'world', 'model', 'dns'],
   serve: ['base', 'world', 'model', 'dns'],
   health: ['base', 'world', 'model', 'dns', 'store'],
+  balance: ['base', 'world', 'model', 'store'],
   // A witness must not share the memory of what it watches.
   watch: ['base', 'world', 'dns'],
   telemetry: ['base', 'world', 'model', 'store', 'plan', 'enact', 'providers', 'serve', 'health'],
@@ -37,6 +38,11 @@ const alsoAllowed: readonly { readonly from: RegExp; readonly to: RegExp; readon
     from: /^src\/plan\//,
     to: /^src\/health\/(?:detector|balance|velocity|weights)\.ts$/,
     because: 'judging health is part of deciding; these are pure',
+  },
+  {
+    from: /^src\/balance\/weights\.ts$/,
+    to: /^src\/health\/weights\.ts$/,
+    because: 'how much of a target answers is reckoned in one place; it is pure',
   },
   {
     from: /^src\/serve\/copy\.ts$/,
@@ -67,6 +73,7 @@ const actors: readonly { readonly files: RegExp; readonly because: string }[] = 
     files: /^src\/health\/(?:check-node|check-tls|check-command|loop-delay)\.ts$/,
     because: 'checks that the World cannot make, behind the port in checker.ts; the delay of the event loop',
   },
+  { files: /^src\/balance\/node-\w+\.ts$/, because: 'the runtime socket of HAProxy, and files beside it' },
   { files: /^src\/cli\//, because: 'starts programs, talks to a terminal' },
   { files: /^src\/telemetry\//, because: 'writes logs, listens for scrapes' },
 ]

@@ -1,6 +1,7 @@
 /** The layout of the store: every key that exists, and the JSON documents behind them. */
 import { type Digest, fromUtf8, utf8 } from '../base/bytes.ts'
 import type { Generation } from './generation.ts'
+import type { Balancing } from './haproxy.ts'
 import type { Observation } from './observation.ts'
 import { type Override, type OverrideAction, subjectOf } from './override.ts'
 import type { PlanHead } from './plan.ts'
@@ -51,6 +52,7 @@ export const keys = {
   shard: { prefix: 'shard/', key: (digest: Digest) => `shard/${digest}` },
   claim: kind<[enactor: string], Claim>('claim/', (enactor) => enactor),
   progress: kind<[enactor: string], EnactorProgress>('progress/', (enactor) => enactor),
+  balancing: kind<[balancer: string], Balancing>('balancing/', (balancer) => balancer),
   observation: kind<[pool: string, prober: string], Observation>('observation/', (pool, prober) => `${pool}/${prober}`),
   report: kind<[pool: string, intake: string], Report>('report/', (pool, intake) => `${pool}/${intake}`),
   demand: kind<[pool: string, by: string], Demand>('demand/', (pool, by) => `${pool}/${by}`),
