@@ -162,6 +162,16 @@ describe('drains', () => {
     expect(kinds(state(step(of(4), '?uuu', drained)))).toBe('removed serving serving serving')
   })
 
+  test('of a target that grows, and cannot go, promise no change by time', () => {
+    const down = state(step(of(2), 'ud', state(step(of(2), 'uu'))))
+    const growing = state(step(of(2), 'uu', down, { now: 70_000 }))
+    const deep = { ...drain, underFloor: true }
+    const alone = state(step(of(2), 'uu', growing, { now: 71_000, drains: { t0: deep } }))
+    expect(kinds(alone)).toBe('drained 10')
+    const stuck = step(of(2), 'uu', alone, { now: 80_000, drains: { t0: deep, t1: deep } })
+    expect([kinds(state(stuck)), stuck.nextAt]).toEqual(['drained 10', null])
+  })
+
   test('that are held and taken back leave the target serving, whatever one failure says', () => {
     const held = state(step(of(1), 'u', state(step(of(1), 'u')), { drains: { t0: drain } }))
     expect(kinds(held)).toBe('drain')

@@ -277,7 +277,8 @@ function nextChange(
   const { rampMs } = input.pool
   const times: number[] = [...gates.values()].filter((until) => until !== null)
   for (const [id, state] of states) {
-    if (state.kind !== 'ramping' || !good.has(id)) continue
+    // One that an operator wants out, and that cannot go, does not grow meanwhile.
+    if (state.kind !== 'ramping' || !good.has(id) || input.drains.has(id)) continue
     const step = steps.findIndex((percent) => percent > state.percent)
     times.push(state.since + Math.ceil((rampMs * step) / (steps.length - 1)))
   }

@@ -44,7 +44,7 @@ export async function planner(world: World, ports: PlannerPorts): Promise<never>
       const wait = await program.turn()
       failures = wait.failed ? failures + 1 : 0
       if (wait.failed) await world.clock.sleep(backoff(world, failures))
-      else await program.wait(wait.nextAt)
+      else if (!wait.again) await program.wait(wait.nextAt)
     } catch (error) {
       if (!(error instanceof StoreOutage)) throw error
       const ms = backoff(world, ++failures)
@@ -72,11 +72,15 @@ interface Refusals {
 interface Wait {
   readonly nextAt: EpochMs | null
   readonly failed: boolean
+  /** Something was done, or read, that changes what there is to decide: at once. */
+  readonly again: boolean
 }
 
-const calm = (nextAt: EpochMs | null): Wait => ({ nextAt, failed: false })
-const again: Wait = { nextAt: 0 as EpochMs, failed: false }
-const failed: Wait = { nextAt: null, failed: true }
+const calm = (nextAt: EpochMs | null): Wait => ({ nextAt, failed: false, again: false })
+const again: Wait = { nextAt: null, failed: false, again: true }
+const failed: Wait = { nextAt: null, failed: true, again: false }
+/** Between two decisions that come of time alone, so that not even a wrong time keeps this program from hearing. */
+const restMs = 10
 
 class Planner {
   readonly #world: World
@@ -116,8 +120,7 @@ class Planner {
 
   async wait(nextAt: EpochMs | null): Promise<void> {
     const { clock } = this.#world
-    const untilNext = nextAt === null ? lookMs : Math.max(0, nextAt - clock.wall())
-    if (untilNext === 0) return
+    const untilNext = nextAt === null ? lookMs : Math.max(restMs, nextAt - clock.wall())
     const touched = (key: string, upTo: Revision) => this.#newest.touched(key, upTo)
     if ((await this.#inputs.wait(Math.min(lookMs, untilNext), touched)) === 'compacted') this.forget()
   }
@@ -287,7 +290,9 @@ class Planner {
       trace(this.#world, { event: 'plan.check_failed', generation, ...violation })
     const { rule, at, expected, found, todo } = violations[0] as Violation
     const text = `${rule} at ${at}: expected ${expected}, found ${found}; ${todo}`
-    const rollback = decision.overrides.find(({ action }) => action.kind === 'rollback')
+    const rollback = decision.overrides.find(
+      ({ action }) => action.kind === 'rollback' && !decision.refused.has(subjectOf(action)),
+    )
     if (rollback !== undefined && decision.previous?.head.rolledBackTo === undefined) {
       this.#refuse(base, new Map([[subjectOf(rollback.action), `${text}; or allow it to break ${rule}`]]))
       return again
