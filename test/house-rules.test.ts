@@ -64,7 +64,7 @@ const actors: readonly { readonly files: RegExp; readonly because: string }[] = 
     files: /^src\/store\/(?:lmdb|wake|group-commit|data-file|room)\.ts$/,
     because: 'the embedded store is files and their locks',
   },
-  { files: /^src\/config\/(?:files|secrets|source)\.ts$/, because: 'reads the configuration and the keys' },
+  { files: /^src\/config\/(?:files|secrets|source|text-secrets)\.ts$/, because: 'reads the configuration and the keys' },
   {
     files: /^src\/serve\/(?:server|sockets|tcp|lock)\.ts$/,
     because: 'the sockets of the built-in server, and the clock that signatures are checked with',

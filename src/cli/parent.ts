@@ -10,6 +10,8 @@ export interface RunOptions {
   readonly log: Level
   /** Where to keep a copy of the configuration that was good last; null: nowhere. */
   readonly lastGood: string | null
+  /** Where a prober looks from; null: as the configuration says. */
+  readonly site: string | null
 }
 
 /** A role leaves when `up` is gone. The DNS server stays: nobody's death may take DNS away. */

@@ -2,9 +2,12 @@
 import { describeProblem, isProblem } from '../base/problem.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import { policySourceOf } from '../config/source.ts'
+import { textSecrets } from '../config/text-secrets.ts'
 import { addressText } from '../config/units.ts'
 import { enactor } from '../enact/enactor.ts'
 import { sweeper } from '../enact/sweep.ts'
+import { nodeChecker } from '../health/check-node.ts'
+import { watchLoopDelay } from '../health/loop-delay.ts'
 import { prober } from '../health/prober.ts'
 import { keys } from '../model/keys.ts'
 import type { Policy, PolicySource, Zone } from '../model/policy.ts'
@@ -80,7 +83,20 @@ export async function runStoreRole(cli: Cli, path: string, role: StoreRole, opti
   return await new Promise<never>(() => {})
 
   async function playRole(): Promise<never> {
-    if (role === 'prober') return await prober(world, { store, policy: source, self })
+    if (role === 'prober')
+      return await prober(world, {
+        store,
+        policy: source,
+        self,
+        site: options.site ?? config.prober.site,
+        loopDelay: watchLoopDelay(),
+        checker: nodeChecker(world, {
+          secret: textSecrets(config.dir, cli.io.env, world.clock.now),
+          dir: config.dir,
+          env: cli.io.env,
+          canaries: config.prober.canary,
+        }),
+      })
     if (role === 'enactor')
       return await enactor(world, { store, policy: source, self, provider: providers(world, cli, config) })
     return await Promise.race([

@@ -16,6 +16,7 @@ const roles = ['planner', 'enactor', 'prober', 'server'] as const
 export function runCommand(cli: Cli): Command {
   return newCommand('run', 'Run one program in the foreground, for service managers; logs JSON to standard error.', [
     ['holdfast run server', 'the DNS server: needs no store and no other program'],
+    ['holdfast run prober --id prober-south --site south', 'one of several, each in a site of its own'],
     ['holdfast run enactor --id enactor-b --http 127.0.0.1:9611', 'one of several; the id is unique and stays'],
   ])
     .addArgument(new Argument('<role>', 'which program').choices(roles))
@@ -24,6 +25,11 @@ export function runCommand(cli: Cli): Command {
       new Option('--http <address>', 'where to serve /metrics, /healthz, /readyz (port 0: any)').argParser(
         addressArgument,
       ),
+    )
+    .option(
+      '--site <site>',
+      'prober: the site that it looks from (default: prober.site of the configuration)',
+      idArgument,
     )
     .addOption(
       new Option('--log <level>', 'the least important events that are logged')
@@ -39,7 +45,13 @@ export function runCommand(cli: Cli): Command {
       async (role: (typeof roles)[number], options: Partial<RunOptions> & { readonly log: Level }, self: Command) => {
         const id = options.id ?? (role === 'server' ? role : `${role}-1`)
         const path = configPath(cli, self)
-        const run: RunOptions = { id, http: options.http ?? null, log: options.log, lastGood: options.lastGood ?? null }
+        const run: RunOptions = {
+          id,
+          http: options.http ?? null,
+          log: options.log,
+          lastGood: options.lastGood ?? null,
+          site: options.site ?? null,
+        }
         followParent(role)
         try {
           // Loaded only here: the other commands need not wait for the code of every role.

@@ -136,31 +136,35 @@ export function secretSourceOf(
   return undefined
 }
 
+/** What is no data, or only asked for (RFC 6895, section 3.1). */
+const metaTypes = [41, 249, 250, 251, 252, 253, 254, 255]
+
 function readDns(shape: NonNullable<Shapes['dns']>, path: Path, report: Report): Check | undefined {
   const name = parseName(shape.name)
   const type = shape.type.toUpperCase()
   const number = typeFromText(type)
   const rcode = shape.rcode.toUpperCase()
-  if (isProblem(name)) report([...path, 'name'], name.expected, quoted(shape.name), name.todo)
-  if (number === undefined || [41, 249, 250, 251, 252, 253, 254, 255].includes(number))
-    report([...path, 'type'], 'a type of record, such as A, AAAA or SOA', quoted(shape.type), 'correct it')
+  let whole = true
+  const refuse: Report = (...says) => {
+    whole = false
+    report(...says)
+  }
+  if (isProblem(name)) refuse([...path, 'name'], name.expected, quoted(shape.name), name.todo)
+  if (number === undefined || metaTypes.includes(number))
+    refuse([...path, 'type'], 'a type of record, such as A, AAAA or SOA', quoted(shape.type), 'correct it')
   if (!Object.hasOwn(Rcode, rcode)) {
     const near = didYouMean(rcode, Object.keys(Rcode))
     const todo = near === undefined ? 'correct it' : `did you mean ${near}?`
-    report([...path, 'rcode'], 'a response code, such as NOERROR or NXDOMAIN', quoted(shape.rcode), todo)
+    refuse([...path, 'rcode'], 'a response code, such as NOERROR or NXDOMAIN', quoted(shape.rcode), todo)
   }
+  if (!whole || isProblem(name) || number === undefined) return undefined
   const answer = [shape.answer ?? []].flat()
-  let whole = !isProblem(name) && number !== undefined && Object.hasOwn(Rcode, rcode)
   for (const [index, text] of answer.entries()) {
-    if (number === undefined) break
-    const data = rdataFromText(number, text, isProblem(name) ? undefined : nameFromText(name))
-    if (!isProblem(data)) continue
-    whole = false
+    if (!isProblem(rdataFromText(number, text, nameFromText(name)))) continue
     const at = Array.isArray(shape.answer) ? [...path, 'answer', index] : [...path, 'answer']
-    report(at, `data of a record of type ${type}`, quoted(text), 'correct it')
+    refuse(at, `data of a record of type ${type}`, quoted(text), 'correct it')
   }
-  if (!whole || isProblem(name)) return undefined
-  return { kind: 'dns', port: shape.port, name, type, transport: shape.transport, rcode, answer }
+  return whole ? { kind: 'dns', port: shape.port, name, type, transport: shape.transport, rcode, answer } : undefined
 }
 
 export const placeholders = ['address', 'port', 'target', 'pool'] as const

@@ -75,8 +75,8 @@ export function tlsAsker(clock: Pick<Clock, 'wall'>, secret: ReadSecret, dir: st
       return within(ms, (settle) =>
         connected(check, address, ['http/1.1'], settle, (socket) => {
           const request = httpRequest({
+            // Without an agent, which would make a connection of its own.
             createConnection: () => socket,
-            agent: false,
             host: address,
             port: check.port,
             method: check.method ?? 'GET',
