@@ -1,0 +1,27 @@
+/**
+ * What one recovery leaves to the next: where the knee was. Only a hint: the climb begins at a quarter of
+ * it, so a wrong one costs little. Small and JSON, to be kept wherever there is a place.
+ */
+import { type Problem, problem } from '../base/problem.ts'
+
+export interface Hint {
+  /** Units a second, when it last was good. */
+  readonly throughput: number
+  /** Operations in flight then. */
+  readonly limit: number
+}
+
+/** Undefined for "nothing kept"; a problem for what is no hint, which the caller may report and do without. */
+export function readHint(kept: unknown): Hint | undefined | Problem {
+  if (kept === undefined || kept === null) return undefined
+  const { throughput, limit } = kept as Partial<Hint>
+  const isGood = (value: unknown): value is number =>
+    typeof value === 'number' && Number.isFinite(value) && value > 0 && value < 1e9
+  if (isGood(throughput) && isGood(limit) && limit >= 1) return { throughput, limit }
+  return problem(
+    'hint of an earlier recovery',
+    '{ throughput, limit }, both positive numbers, limit at least 1',
+    JSON.stringify(kept).slice(0, 80),
+    'delete it: the governor starts without one',
+  )
+}

@@ -1,0 +1,56 @@
+/**
+ * How often hosts report, and for how long a lease is good: both follow from what the front door and the
+ * dependency can bear, so that the load is the same with a thousand hosts as with a million.
+ */
+
+export interface Bearing {
+  /** Requests a second that the front door can answer. */
+  readonly frontDoorPerSecond: number
+  /** Units a second that the dependency does; 0 if nobody knows yet. */
+  readonly throughput: number
+}
+
+/** Of the front door, for hosts that wait and for hosts that hold a lease, each. */
+const frontDoorShare = 0.3
+/**
+ * Reports of waiting hosts for each lease that is granted: the fewest with which a host is asked to come
+ * back before the drain ends, since the longest wait is half as long again as the mean. Nothing is lost if
+ * it comes less often: the need-set remembers it.
+ */
+const reportsPerGrant = 1.5
+const waitMs = { least: 2_000, most: 300_000 }
+
+const ttlLeastMs = 60_000
+/** Of the dependency, for renewals. */
+const renewalShare = 0.1
+/** A lease is renewed so many times before it would end. */
+export const reportsPerLease = 3
+
+/** Reports a second that the waiting hosts may make together. */
+export function reportBudget({ frontDoorPerSecond, throughput }: Bearing): number {
+  const most = frontDoorShare * frontDoorPerSecond
+  return throughput > 0 ? Math.min(most, reportsPerGrant * throughput) : most
+}
+
+/** When a host that waits is to report again. `chance`: 0 <= chance < 1. */
+export function waitingPollMs(waiting: number, bearing: Bearing, chance: number): number {
+  const even = (waiting / reportBudget(bearing)) * 1000
+  return Math.min(waitMs.most, Math.max(waitMs.least, even)) * (0.5 + chance)
+}
+
+/**
+ * When a host is to report again whose lease was granted or renewed `ageMs` ago: a third of its time to
+ * live after that. Grants are spread over the drain already, so there is less to spread.
+ */
+export const leasedPollMs = (ttlMs: number, ageMs: number, chance: number): number =>
+  Math.max(waitMs.least, (ttlMs / reportsPerLease) * (0.75 + chance / 2) - ageMs)
+
+/**
+ * How long a lease is good, so that all renewals together take at most a tenth of the dependency
+ * (`renewalUnits` each, 0 if they stay in memory) and three tenths of the front door.
+ */
+export function ttlMs(hosts: number, renewalUnits: number, { frontDoorPerSecond, throughput }: Bearing): number {
+  const reports = reportsPerLease * hosts * 1000
+  const byDependency = throughput > 0 ? (reports * renewalUnits) / (renewalShare * throughput) : 0
+  return Math.max(ttlLeastMs, byDependency, reports / (frontDoorShare * frontDoorPerSecond))
+}
