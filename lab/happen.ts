@@ -2,15 +2,15 @@
 import { utf8 } from '../src/base/bytes.ts'
 import { keys } from '../src/model/keys.ts'
 import type { Name } from '../src/model/name.ts'
-import type { OverrideAction } from '../src/model/override.ts'
-import type { EpochMs } from '../src/world/world.ts'
+import { copyZone, putBackZone } from './backups.ts'
 import { generationAt } from './checks/check.ts'
+import { editOften, editPolicy, giveOverride } from './operate.ts'
 import type { Region } from './region.ts'
+import { rivalDoes } from './rival.ts'
 import { calmAuthority, type SimulatedAuthority } from './sim/authority.ts'
 import { ms } from './sim/kernel.ts'
 import { calm } from './sim/network.ts'
 import { calmStore } from './sim/store.ts'
-import { epoch } from './sim/world.ts'
 import type { Happening } from './story.ts'
 
 export function happen(region: Region, happening: Happening): void {
@@ -32,8 +32,11 @@ export function happen(region: Region, happening: Happening): void {
       process.driftPpm = happening.driftPpm
       break
     }
+    case 'restart':
+      restartAll(region, happening.forMs)
+      break
     case 'cut-store':
-      store.cut(happening.process)
+      store.cut(happening.process, happening.way)
       later(happening.forMs, () => store.mend(happening.process))
       break
     case 'cut-authority': {
@@ -56,6 +59,12 @@ export function happen(region: Region, happening: Happening): void {
       })
       break
     }
+    case 'store-full':
+      store.full = true
+      later(happening.forMs, () => {
+        store.full = false
+      })
+      break
     case 'store-weather':
       store.weather = {
         ...calmStore,
@@ -76,6 +85,7 @@ export function happen(region: Region, happening: Happening): void {
         lies: per(happening.lies),
         servfail: per(happening.servfail),
         throttled: per(happening.throttled),
+        refused: per(happening.refused ?? 0),
       }
       later(happening.forMs, () => {
         authority.weather = calmAuthority
@@ -83,10 +93,40 @@ export function happen(region: Region, happening: Happening): void {
       break
     }
     case 'net-weather':
-      network.weather = { ...calm, delay: [ms(1), ms(happening.delayMs)], drop: { of: happening.drop, in: 1000 } }
+      network.weather = {
+        ...calm,
+        delay: [ms(1), ms(happening.delayMs)],
+        drop: { of: happening.drop, in: 1000 },
+        reset: { of: happening.reset ?? 0, in: 1000 },
+      }
       later(happening.forMs, () => {
         network.weather = calm
       })
+      break
+    case 'cut-net':
+      for (const { pool, target } of region.hosts.filter(({ target }) => target % 3 === happening.site)) {
+        const ends = [happening.process, `target-${pool}-${target}`] as const
+        const [from, to] = happening.way === 'there' ? ends : ends.toReversed()
+        network.cut(from as string, to as string)
+        later(happening.forMs, () => network.mend(from as string, to as string))
+      }
+      break
+    case 'zone-lost':
+      putBackZone(region, happening.zone, new Map())
+      break
+    case 'zone-backup':
+      if (happening.what === 'make') region.copies.set(happening.zone, copyZone(region, happening.zone))
+      else putBackZone(region, happening.zone, region.copies.get(happening.zone))
+      break
+    case 'rival':
+      rivalDoes(region, happening)
+      break
+    case 'store-backup':
+      if (happening.what === 'make') region.storeCopy = store.copy()
+      else putBackStore(region)
+      break
+    case 'flap':
+      flap(region, happening)
       break
     case 'hand':
       byHand(region, happening.name, happening.what)
@@ -102,12 +142,46 @@ export function happen(region: Region, happening: Happening): void {
       for (const host of region.hosts) if (host.pool === happening.pool) host.up = happening.up
       break
     case 'policy':
-      editPolicy(region, happening.what)
+      editPolicy(region, happening.what, happening.subject ?? 0)
+      break
+    case 'edits':
+      editOften(region, happening.everyMs, happening.times)
       break
     case 'override':
       giveOverride(region, happening.what, happening.subject)
       break
   }
+}
+
+function restartAll({ kernel, processes }: Region, forMs: number): void {
+  for (const process of processes.values()) {
+    kernel.crash(process)
+    kernel.after(ms(forMs), null, () => kernel.start(process))
+  }
+}
+
+/** As operators do it: stop everything, put the file back, start everything. */
+function putBackStore(region: Region): void {
+  const { store, kernel, storeCopy } = region
+  if (storeCopy === null) return
+  restartAll(region, stoppedMs)
+  store.up = false
+  // By then whatever was under way to the store is lost.
+  kernel.after(ms(stoppedMs / 2), null, () => store.putBack(storeCopy))
+  kernel.after(ms(stoppedMs), null, () => {
+    store.up = true
+  })
+}
+
+const stoppedMs = 2_000
+
+function flap({ kernel, hosts }: Region, { pool, target, everyMs, times }: Happening & { kind: 'flap' }): void {
+  const host = hosts.find((one) => one.pool === pool && one.target === target)
+  if (host === undefined) return
+  for (let turn = 0; turn < times; turn++)
+    kernel.arrive(ms(turn * everyMs), null, () => {
+      host.up = turn % 2 === 1
+    })
 }
 
 function authorityAt(region: Region, zone: number): SimulatedAuthority {
@@ -185,82 +259,15 @@ function damage({ store }: Region, what: (Happening & { kind: 'damage' })['what'
       if (all.length > 0) store.tamper(all.map((key) => ({ kind: 'delete', key })))
       break
     }
+    case 'documents': {
+      const all = ['observation/', 'override/', 'claim/', 'progress/', 'policy'].flatMap((prefix) => store.keys(prefix))
+      const garbled = [...all, keys.override.key({ kind: 'freeze' })]
+      store.tamper([...new Set(garbled)].map((key) => ({ kind: 'put', key, value: utf8('{"at":') })))
+      break
+    }
     case 'everything': {
       const all = store.keys('')
       if (all.length > 0) store.tamper(all.map((key) => ({ kind: 'delete', key })))
-      break
-    }
-  }
-}
-
-function editPolicy(region: Region, what: (Happening & { kind: 'policy' })['what']): void {
-  region.edit((wishes) => {
-    if (what === 'ttl') wishes.ttl = wishes.ttl === 30 ? 60 : 30
-    else if (what === 'add') wishes.added.push(`new${wishes.edits}.z0.test.` as Name)
-    else if (what === 'add-alias') {
-      // Of a name that is as new, in another zone: the alias has to wait for it.
-      const of = `new${wishes.edits}.z${region.shape.zones - 1}.test.` as Name
-      wishes.added.push(of)
-      wishes.addedAliases.set(`to-new${wishes.edits}.z0.test.` as Name, of)
-    } else if (what === 'remove') {
-      const name = [...region.policy.endpoints.keys()].at(-1)
-      if (name !== undefined && region.policy.endpoints.size > 1) wishes.removed.add(name)
-    } else wishes.readable = what === 'readable'
-  })
-}
-
-function giveOverride(region: Region, what: (Happening & { kind: 'override' })['what'], subject: number): void {
-  const { store, policy, wishes, kernel } = region
-  const names = [...policy.endpoints.keys()]
-  const name = names[subject % names.length] as Name
-  const pool = [...policy.pools.values()][subject % policy.pools.size]
-  const target = pool?.targets[subject % pool.targets.length]?.id ?? 't0'
-  const removed = [...wishes.removed]
-  const put = (action: OverrideAction) =>
-    store.tamper([
-      {
-        kind: 'put',
-        key: keys.override.key(action),
-        value: keys.override.encode({
-          action,
-          author: 'lab',
-          reason: 'a story',
-          at: (epoch + Math.floor(kernel.now / 1000)) as EpochMs,
-          expires: null,
-          breaks: [],
-        }),
-      },
-    ])
-  const remove = (action: OverrideAction) => store.tamper([{ kind: 'delete', key: keys.override.key(action) }])
-  switch (what) {
-    case 'freeze':
-      put({ kind: 'freeze' })
-      break
-    case 'thaw':
-      remove({ kind: 'freeze' })
-      remove({ kind: 'rollback', to: 1 as never })
-      break
-    case 'rollback': {
-      const plans = store.keys(keys.plan.prefix)
-      const key = plans[subject % Math.max(1, plans.length)]
-      if (key !== undefined) put({ kind: 'rollback', to: Number(key.slice(keys.plan.prefix.length)) as never })
-      break
-    }
-    case 'pin':
-      put({ kind: 'pin', name })
-      break
-    case 'unpin':
-      remove({ kind: 'pin', name })
-      break
-    case 'drain':
-      put({ kind: 'drain', pool: pool?.id ?? 'pool0', target })
-      break
-    case 'undrain':
-      remove({ kind: 'drain', pool: pool?.id ?? 'pool0', target })
-      break
-    case 'retire': {
-      const gone = removed[subject % Math.max(1, removed.length)]
-      if (gone !== undefined) put({ kind: 'retire', name: gone })
       break
     }
   }
@@ -273,6 +280,7 @@ export function heal(region: Region): void {
   network.weather = calm
   store.mendAll()
   store.up = true
+  store.full = false
   store.weather = calmStore
   for (const authority of authorities) {
     authority.mendAll()
@@ -283,6 +291,10 @@ export function heal(region: Region): void {
     kernel.resume(process)
     kernel.start(process)
   }
+  if (region.wishes.withheld !== 'nothing')
+    region.edit((wishes) => {
+      wishes.withheld = 'nothing'
+    })
   region.wishes.readable = true
   for (const host of region.hosts) host.up = true
   const overrides = store.keys(keys.override.prefix)

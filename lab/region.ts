@@ -2,51 +2,24 @@
  * A region: the production planner, sweeper, enactors and probers as simulated processes, with the
  * targets that they look after, a store, and one authority for each zone.
  */
-import { digestOf } from '../src/base/bytes.ts'
-import type { NonEmpty } from '../src/base/nonempty.ts'
 import { problem } from '../src/base/problem.ts'
 import { enactor } from '../src/enact/enactor.ts'
 import { sweeper } from '../src/enact/sweep.ts'
 import { prober } from '../src/health/prober.ts'
-import type { IpAddress } from '../src/model/address.ts'
-import { isOwner } from '../src/model/marker.ts'
 import type { Name } from '../src/model/name.ts'
-import {
-  type Endpoint,
-  type Limits,
-  type Policy,
-  type PolicyReading,
-  type PolicySource,
-  type Pool,
-  type Target,
-  usualLimits,
-  type Zone,
-} from '../src/model/policy.ts'
+import type { Policy, PolicyReading, PolicySource, Zone } from '../src/model/policy.ts'
 import { planner } from '../src/plan/planner.ts'
 import type { Provider } from '../src/providers/provider.ts'
 import type { Store } from '../src/store/store.ts'
 import type { EpochMs, TraceEvent, World } from '../src/world/world.ts'
+import type { ZoneCopy } from './backups.ts'
 import { SimulatedAuthority } from './sim/authority.ts'
 import { type Kernel, ms, type Process } from './sim/kernel.ts'
 import { Network } from './sim/network.ts'
-import { SimulatedStore } from './sim/store.ts'
+import { SimulatedStore, type StoreCopy } from './sim/store.ts'
 import { epoch, simulatedWorld } from './sim/world.ts'
 import { processIds, type Shape } from './story.ts'
-
-export const owner = 'lab'
-if (!isOwner(owner)) throw new Error(`expected a name for an owner, found ${owner}`)
-
-/** The usual ones, at a third of the time. */
-export const regionLimits: Limits = {
-  ...usualLimits,
-  poolBudget: 0.34,
-  siteBudget: 0.5,
-  windowMs: 20_000,
-  floor: 0.5,
-  failOpenDwellMs: 10_000,
-  correlationWindowMs: 3_000,
-  undoMs: 40_000,
-}
+import { addressOf, noWishes, policyOf, type Wishes } from './wishes.ts'
 
 export interface TargetHost {
   readonly pool: number
@@ -64,19 +37,6 @@ export interface Substitutes {
   sweeper?(world: World, ports: { readonly store: Store; readonly policy: PolicySource }): Promise<never>
 }
 
-/** What an operator may change about the policy; the policy is made anew from it. */
-export interface Wishes {
-  ttl: number
-  /** Endpoints that were added to the shape's own. */
-  readonly added: Name[]
-  /** Aliases that were added, and of what. */
-  readonly addedAliases: Map<Name, Name>
-  readonly removed: Set<Name>
-  readable: boolean
-  /** Counts changes: the file's modification time. */
-  edits: number
-}
-
 export class Region {
   readonly kernel: Kernel
   readonly network: Network
@@ -84,15 +44,15 @@ export class Region {
   readonly authorities: readonly SimulatedAuthority[]
   readonly processes = new Map<string, Process>()
   readonly hosts: TargetHost[] = []
-  readonly wishes: Wishes = {
-    ttl: 30,
-    added: [],
-    addedAliases: new Map(),
-    removed: new Set(),
-    readable: true,
-    edits: 0,
-  }
+  readonly wishes: Wishes = noWishes()
+  /** Names that somebody else holds: nobody here may change them. */
+  readonly foreign = new Set<Name>()
+  /** Every policy that there was, by its digest. */
+  readonly policies = new Map<string, Policy>()
   readonly shape: Shape
+  /** Of zones, by index. */
+  readonly copies = new Map<number, ZoneCopy>()
+  storeCopy: StoreCopy | null = null
   policy: Policy
   substitutes: Substitutes = {}
   /** Told of every trace event of every process. */
@@ -111,7 +71,7 @@ export class Region {
           comparesTtl: shape.comparesTtl,
         }),
     )
-    this.policy = policyOf(shape, this.wishes)
+    this.policy = this.#noted(policyOf(shape, this.wishes))
     for (const [pool, targets] of shape.pools.entries())
       for (let target = 0; target < targets; target++) this.#addHost(pool, target)
     for (const id of processIds('prober', shape.probers)) this.#add(id, 'prober')
@@ -129,7 +89,12 @@ export class Region {
   edit(change: (wishes: Wishes) => void): void {
     change(this.wishes)
     this.wishes.edits += 1
-    this.policy = policyOf(this.shape, this.wishes)
+    this.policy = this.#noted(policyOf(this.shape, this.wishes))
+  }
+
+  #noted(policy: Policy): Policy {
+    this.policies.set(policy.digest, policy)
+    return policy
   }
 
   process(id: string): Process {
@@ -201,81 +166,3 @@ export class Region {
 }
 
 const nobody = new Uint8Array()
-const sites = ['east', 'west', 'north'] as const
-
-const addressOf = (pool: number, target: number): IpAddress => `10.0.${pool}.${target + 1}` as IpAddress
-const zoneName = (zone: number): Name => `z${zone}.test.` as Name
-
-/** Made anew on every edit; equal wishes give equal digests. */
-function policyOf(shape: Shape, wishes: Wishes): Policy {
-  const zones = new Map<Name, Zone>()
-  for (let zone = 0; zone < shape.zones; zone++)
-    zones.set(zoneName(zone), {
-      name: zoneName(zone),
-      authority: { kind: 'rfc2136', address: { host: `10.1.${zone}.1`, port: 53 } },
-      key: 'key.' as Name,
-    })
-  const pools = new Map<string, Pool>()
-  for (const [index, count] of shape.pools.entries()) {
-    const targets = Array.from(
-      { length: count },
-      (_, target): Target => ({
-        id: `t${target}`,
-        site: sites[target % sites.length] as string,
-        addresses: [addressOf(index, target)],
-        capacity: 100,
-      }),
-    )
-    pools.set(`pool${index}`, {
-      id: `pool${index}`,
-      targets: targets as unknown as NonEmpty<Target>,
-      check: { kind: 'http', port: 80, path: '/', host: null, status: [200] },
-      intervalMs: 1_000,
-      timeoutMs: 400,
-      fall: 3,
-      rise: 2,
-      rampMs: shape.rampMs,
-      graceMs: 20_000,
-      holdMs: 2_000,
-      holdMaxMs: 8_000,
-      limits: regionLimits,
-    })
-  }
-  const endpoints = new Map<Name, Endpoint>()
-  const add = (label: string, zone: number, from: Endpoint['from']) => {
-    const name = `${label}.${zoneName(zone % shape.zones)}` as Name
-    if (wishes.removed.has(name)) return
-    endpoints.set(name, { name, zone: zoneName(zone % shape.zones), ttl: wishes.ttl, from, adopt: false })
-  }
-  for (const pool of pools.keys())
-    for (let i = 0; i < shape.endpointsPerPool; i++) add(`${pool}-${i}`, i, { kind: 'pool', pool })
-  for (let i = 0; i < shape.fixed; i++)
-    add(`fixed${i}`, i, { kind: 'addresses', addresses: [{ address: `10.9.0.${i + 1}` as IpAddress, weight: 1 }] })
-  const aliasTargets = [...endpoints.keys()]
-  for (let i = 0; i < shape.aliases; i++) {
-    const of = aliasTargets[i % aliasTargets.length]
-    if (of !== undefined) add(`alias${i}`, i + 1, { kind: 'alias', of })
-  }
-  for (const name of wishes.added) {
-    if (wishes.removed.has(name)) continue
-    const zone = [...zones.keys()].find((apex) => name.endsWith(`.${apex}`)) ?? zoneName(0)
-    endpoints.set(name, { name, zone, ttl: wishes.ttl, from: { kind: 'pool', pool: 'pool0' }, adopt: false })
-  }
-  for (const [name, of] of wishes.addedAliases) {
-    const zone = [...zones.keys()].find((apex) => name.endsWith(`.${apex}`)) ?? zoneName(0)
-    if (!wishes.removed.has(name))
-      endpoints.set(name, { name, zone, ttl: wishes.ttl, from: { kind: 'alias', of }, adopt: false })
-  }
-  // An alias of a name that was taken away goes with it: the configuration refuses anything else.
-  for (const [name, { from }] of endpoints) if (from.kind === 'alias' && !endpoints.has(from.of)) endpoints.delete(name)
-  const body = JSON.stringify([[...zones], [...pools], [...endpoints]])
-  return {
-    digest: digestOf(body),
-    owner,
-    zones,
-    pools,
-    endpoints,
-    keepPlans: shape.keepPlans,
-    coalesceMs: shape.coalesceMs,
-  }
-}

@@ -2,7 +2,6 @@
  * Runs one story: trouble with safety checked at every event, then everything is healed, and the
  * region has to arrive at its newest plan by itself within a bound of virtual time.
  */
-import type { Name } from '../src/model/name.ts'
 import { whatIsWrong } from './checks/arrived.ts'
 import { type Check, generationAt, type Invariant, type RunScene, type Violation } from './checks/check.ts'
 import { forward } from './checks/forward.ts'
@@ -16,6 +15,7 @@ import { wayBack } from './checks/way-back.ts'
 import { whole } from './checks/whole.ts'
 import { happen, heal } from './happen.ts'
 import { Region } from './region.ts'
+import { placeRival } from './rival.ts'
 import type { Standing } from './sim/authority.ts'
 import { Kernel, ms } from './sim/kernel.ts'
 import type { Story } from './story.ts'
@@ -65,7 +65,8 @@ export async function runStory(story: Story, { tell, sabotage, only }: RunOption
   const count = (map: Map<string, number>, key: string) => map.set(key, (map.get(key) ?? 0) + 1)
   const say = tell && ((text: string) => tell(`${(kernel.now / 1e6).toFixed(6).padStart(12)} s  ${text}`))
 
-  const foreign = placeForeign(region, story)
+  const { foreign } = region
+  placeForeign(region, story)
   let healedAt: number | null = null
   let clocksAreRight = true
   const scene: RunScene = {
@@ -88,7 +89,7 @@ export async function runStory(story: Story, { tell, sabotage, only }: RunOption
     neverEmpty(scene),
     whole(),
     wayBack(scene, story.shape.keepPlans),
-    notAllAtOnce(scene, () => region.policy),
+    notAllAtOnce(scene, (digest) => region.policies.get(digest ?? '') ?? region.policy),
     mineOnly(foreign),
     honest(scene),
     noStarvation(scene),
@@ -171,12 +172,9 @@ export async function runStory(story: Story, { tell, sabotage, only }: RunOption
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** A name with records that somebody else put there; in half of such stories another deployment marked them. */
-function placeForeign(region: Region, { seed, shape }: Story): ReadonlySet<Name> {
+function placeForeign(region: Region, { seed, shape }: Story): void {
   const name = shape.foreign ? [...region.policy.endpoints.keys()].at(-1) : undefined
-  if (name === undefined) return new Set()
-  const marker = seed % 2 === 0 ? [] : [['v=holdfast1', 'g=1', 'd=0123456789abcdef', 'o=other', 'w=198.51.100.7*1']]
-  region.authorityOf(name).tamper(name, { marker, addresses: ['198.51.100.7' as never], ttl: 60 })
-  return new Set([name])
+  if (name !== undefined) placeRival(region, name, seed % 2 === 0 ? null : 1)
 }
 
 /** Looks twice a second: a look costs more than an event. */

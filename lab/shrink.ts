@@ -56,7 +56,8 @@ class Shrinking {
   get size(): number {
     const { shape, happenings, troubleMs } = this.story
     const duration = happenings.reduce((sum, one) => sum + ('forMs' in one ? one.forMs : 0), 0)
-    return happenings.length * 1e9 + weightOf(shape) * 1e6 + troubleMs + duration / 100
+    const turns = happenings.reduce((sum, one) => sum + ('times' in one ? one.times : 0), 0)
+    return happenings.length * 1e9 + weightOf(shape) * 1e6 + troubleMs + duration / 100 + turns
   }
 
   /** Takes the candidate if it violates the same invariant. */
@@ -162,6 +163,7 @@ const smallerShapes: readonly Smaller[] = [
 ]
 
 function shorter(happening: Happening): Happening | null {
+  if ('times' in happening && happening.times > 1) return { ...happening, times: Math.ceil(happening.times / 2) }
   if (!('forMs' in happening) || happening.forMs <= 1000) return null
   return { ...happening, forMs: Math.round(happening.forMs / 2000) * 1000 }
 }

@@ -29,10 +29,20 @@ export type Happening = { readonly at: number } & (
   | { readonly kind: 'crash'; readonly process: string; readonly forMs: number }
   | { readonly kind: 'pause'; readonly process: string; readonly forMs: number }
   | { readonly kind: 'clock'; readonly process: string; readonly byMs: number; readonly driftPpm: number }
-  | { readonly kind: 'cut-store'; readonly process: string; readonly forMs: number }
+  /** Everybody at once. */
+  | { readonly kind: 'restart'; readonly forMs: number }
+  /** `way`: which messages do not get through; absent: none do. */
+  | {
+      readonly kind: 'cut-store'
+      readonly process: string
+      readonly way?: 'there' | 'back'
+      readonly forMs: number
+    }
   | { readonly kind: 'cut-authority'; readonly process: string; readonly zone: number; readonly forMs: number }
   | { readonly kind: 'store-down'; readonly forMs: number }
   | { readonly kind: 'authority-down'; readonly zone: number; readonly forMs: number }
+  /** It answers, and takes nothing. */
+  | { readonly kind: 'store-full'; readonly forMs: number }
   | { readonly kind: 'store-weather'; readonly lost: number; readonly delayMs: number; readonly forMs: number }
   | {
       readonly kind: 'authority-weather'
@@ -41,25 +51,82 @@ export type Happening = { readonly at: number } & (
       readonly lies: number
       readonly servfail: number
       readonly throttled: number
+      /** Changes that the authority will not make, whoever asks how often. */
+      readonly refused?: number
       readonly delayMs: number
       readonly forMs: number
     }
-  | { readonly kind: 'net-weather'; readonly drop: number; readonly delayMs: number; readonly forMs: number }
+  | {
+      readonly kind: 'net-weather'
+      readonly drop: number
+      readonly reset?: number
+      readonly delayMs: number
+      readonly forMs: number
+    }
+  /** What a prober sends to some of the targets is lost, or what those answer: a part of them, one way. */
+  | {
+      readonly kind: 'cut-net'
+      readonly process: string
+      readonly site: number
+      readonly way: 'there' | 'back'
+      readonly forMs: number
+    }
   | {
       readonly kind: 'hand'
       readonly name: number
       readonly what: 'edit' | 'empty' | 'unmark' | 'garble' | 'outrun' | 'all'
     }
-  | { readonly kind: 'damage'; readonly what: 'plan' | 'shard' | 'head' | 'garble-plan' | 'progress' | 'everything' }
+  /** A zone loses all records. */
+  | { readonly kind: 'zone-lost'; readonly zone: number }
+  /** A copy is made of a zone, or put back. */
+  | { readonly kind: 'zone-backup'; readonly zone: number; readonly what: 'make' | 'put-back' }
+  /** The other owner changes a name of his, or gives it up. */
+  | { readonly kind: 'rival'; readonly name: number; readonly what: 'change' | 'leave' }
+  | {
+      readonly kind: 'damage'
+      readonly what: 'plan' | 'shard' | 'head' | 'garble-plan' | 'progress' | 'documents' | 'everything'
+    }
+  /** A copy is made of the store; or all programs are stopped, and it is put back. */
+  | { readonly kind: 'store-backup'; readonly what: 'make' | 'put-back' }
+  | {
+      readonly kind: 'flap'
+      readonly pool: number
+      readonly target: number
+      readonly everyMs: number
+      readonly times: number
+    }
   | { readonly kind: 'target'; readonly pool: number; readonly target: number; readonly up: boolean }
   | { readonly kind: 'pool'; readonly pool: number; readonly up: boolean }
-  | { readonly kind: 'policy'; readonly what: 'ttl' | 'add' | 'add-alias' | 'remove' | 'unreadable' | 'readable' }
+  | { readonly kind: 'policy'; readonly what: PolicyEdit; readonly subject?: number }
+  /** One change of the policy after the other. */
+  | { readonly kind: 'edits'; readonly everyMs: number; readonly times: number }
   | {
       readonly kind: 'override'
       readonly what: 'freeze' | 'thaw' | 'rollback' | 'pin' | 'unpin' | 'drain' | 'undrain' | 'retire'
       readonly subject: number
     }
 )
+
+export type PolicyEdit = (typeof policyEdits)[number]
+export const policyEdits = [
+  'ttl',
+  'add',
+  'add-alias',
+  /** A name where somebody else is already. */
+  'add-taken',
+  'remove',
+  'add-again',
+  'turn',
+  'unpool',
+  'repool',
+  'fewer-targets',
+  'all-targets',
+  'half',
+  'empty',
+  'whole',
+  'unreadable',
+  'readable',
+] as const
 
 export interface Story {
   readonly seed: number
@@ -92,9 +159,11 @@ export function drawStory(seed: number): Story {
 }
 
 const losesMarker = (happening: Happening): boolean =>
-  happening.kind === 'hand' && ['unmark', 'garble', 'all', 'outrun'].includes(happening.what)
+  (happening.kind === 'hand' && ['unmark', 'garble', 'all', 'outrun'].includes(happening.what)) ||
+  happening.kind === 'zone-lost' ||
+  happening.kind === 'zone-backup'
 
-const losesHistory = (happening: Happening): boolean => happening.kind === 'damage'
+const losesHistory = ({ kind }: Happening): boolean => kind === 'damage' || kind === 'store-backup'
 
 function drawShape(random: Stream): Shape {
   const pools = Array.from({ length: random.between(1, 2) }, () => random.between(2, 6))
@@ -155,7 +224,13 @@ const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [
     byMs: random.between(-60_000, 60_000),
     driftPpm: random.between(-2_000, 2_000),
   }),
-  (random, shape) => ({ kind: 'cut-store', process: anyProcess(random, shape), forMs: duration(random) }),
+  (random) => ({ kind: 'restart', forMs: duration(random) }),
+  (random, shape) => ({
+    kind: 'cut-store',
+    process: anyProcess(random, shape),
+    ...random.pick([{}, { way: 'there' }, { way: 'back' }] as const),
+    forMs: duration(random),
+  }),
   (random, shape) => ({
     kind: 'cut-authority',
     process: random.pick(processIds('enactor', shape.enactors)),
@@ -164,6 +239,7 @@ const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [
   }),
   (random) => ({ kind: 'store-down', forMs: duration(random) }),
   (random, shape) => ({ kind: 'authority-down', zone: random.below(shape.zones), forMs: duration(random) }),
+  (random) => ({ kind: 'store-full', forMs: duration(random) }),
   (random) => ({
     kind: 'store-weather',
     lost: random.between(0, 200),
@@ -177,13 +253,22 @@ const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [
     lies: random.between(0, 200),
     servfail: random.between(0, 200),
     throttled: random.between(0, 300),
+    refused: random.chance({ of: 1, in: 3 }) ? random.between(0, 300) : 0,
     delayMs: random.between(1, 500),
     forMs: duration(random),
   }),
   (random) => ({
     kind: 'net-weather',
     drop: random.between(0, 300),
+    reset: random.between(0, 300),
     delayMs: random.between(1, 200),
+    forMs: duration(random),
+  }),
+  (random, shape) => ({
+    kind: 'cut-net',
+    process: random.pick(processIds('prober', shape.probers)),
+    site: random.below(3),
+    way: random.pick(['there', 'back'] as const),
     forMs: duration(random),
   }),
   (random) => ({
@@ -193,8 +278,19 @@ const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [
   }),
   (random) => ({
     kind: 'damage',
-    what: random.pick(['plan', 'shard', 'head', 'garble-plan', 'progress', 'everything'] as const),
+    what: random.pick(['plan', 'shard', 'head', 'garble-plan', 'progress', 'documents', 'everything'] as const),
   }),
+  (random) => ({ kind: 'store-backup', what: random.pick(['make', 'put-back'] as const) }),
+  (random, shape) =>
+    random.chance({ of: 1, in: 3 })
+      ? { kind: 'zone-lost', zone: random.below(shape.zones) }
+      : { kind: 'zone-backup', zone: random.below(shape.zones), what: random.pick(['make', 'put-back'] as const) },
+  (random) => ({ kind: 'rival', name: random.below(64), what: random.pick(['change', 'change', 'leave'] as const) }),
+  (random, shape) => {
+    const pool = random.below(shape.pools.length)
+    const target = random.below(shape.pools[pool] ?? 1)
+    return { kind: 'flap', pool, target, everyMs: random.between(300, 4_000), times: random.between(2, 12) }
+  },
   (random, shape) => {
     const pool = random.below(shape.pools.length)
     return { kind: 'target', pool, target: random.below(shape.pools[pool] ?? 1), up: random.chance({ of: 1, in: 2 }) }
@@ -202,8 +298,10 @@ const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [
   (random, shape) => ({ kind: 'pool', pool: random.below(shape.pools.length), up: random.chance({ of: 1, in: 2 }) }),
   (random) => ({
     kind: 'policy',
-    what: random.pick(['ttl', 'add', 'add-alias', 'remove', 'unreadable', 'readable'] as const),
+    what: random.pick([...policyEdits, ...policyEdits.slice(0, 6)]),
+    subject: random.below(64),
   }),
+  (random) => ({ kind: 'edits', everyMs: random.pick([20, 300, 1_500]), times: random.between(3, 20) }),
   (random) => ({
     kind: 'override',
     what: random.pick(['freeze', 'thaw', 'rollback', 'pin', 'unpin', 'drain', 'undrain', 'retire'] as const),

@@ -1,7 +1,7 @@
 import { publishedAs } from '../../src/enact/fence.ts'
 import type { Name } from '../../src/model/name.ts'
 import type { PlanEntry } from '../../src/model/plan.ts'
-import { owner } from '../region.ts'
+import { owner } from '../wishes.ts'
 import type { Bug } from './bug.ts'
 import { listening, published, substitute } from './wrap.ts'
 

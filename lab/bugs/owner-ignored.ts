@@ -1,4 +1,4 @@
-import { owner } from '../region.ts'
+import { owner } from '../wishes.ts'
 import type { Bug } from './bug.ts'
 import { published, showing, substitute } from './wrap.ts'
 

@@ -69,6 +69,7 @@ export interface PlanDocument {
   readonly parent: number
   readonly at: number
   readonly author: string
+  readonly policy: string
   readonly rolledBackTo?: number
   readonly pinned?: readonly string[]
   readonly shards: readonly string[]

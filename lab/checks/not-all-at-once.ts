@@ -28,8 +28,8 @@ interface PoolView {
 
 const violation = (text: string): Violation => ({ invariant: 'S5', text })
 
-/** The limits are those of the story's policy, whatever a program may have been told. */
-export function notAllAtOnce(scene: RunScene, policy: () => Policy): Check {
+/** The limits are those of the story's policy, whatever a program may have been told: the one of that digest, or the present one. */
+export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Policy): Check {
   let views = new Map<string, PoolView>()
   /** `pool/prober` to its targets that fail, and when that was written. */
   const failing = new Map<string, Map<string, { readonly failing: ReadonlySet<string>; readonly at: number }>>()
@@ -39,7 +39,7 @@ export function notAllAtOnce(scene: RunScene, policy: () => Policy): Check {
 
   const heard = (value: Uint8Array): void => {
     const seen = json<{ pool: string; prober: string; targets: Record<string, { history: string }> }>(value)
-    const pool = policy().pools.get(seen?.pool ?? '')
+    const pool = policyOf().pools.get(seen?.pool ?? '')
     if (seen === null || pool === undefined) return
     const down = Object.entries(seen.targets).filter(([, { history }]) => history.endsWith('f'.repeat(fall)))
     const probers = failing.get(pool.id) ?? new Map()
@@ -54,9 +54,12 @@ export function notAllAtOnce(scene: RunScene, policy: () => Policy): Check {
   const judge = (plan: PlanDocument, shards: readonly Uint8Array[], by: string): Violation | null => {
     let found: Violation | null = null
     const lines = new Map(shards.flatMap(linesOf).map(({ name, text }) => [name, text]))
-    for (const pool of policy().pools.values()) {
+    const policy = policyOf(plan.policy)
+    // A pool that was given up begins anew when it comes back.
+    for (const id of views.keys()) if (plan.pools[id] === undefined) views.delete(id)
+    for (const pool of policy.pools.values()) {
       const state = plan.pools[pool.id]
-      const endpoint = [...policy().endpoints.values()].find(
+      const endpoint = [...policy.endpoints.values()].find(
         ({ name, from }) =>
           from.kind === 'pool' && from.pool === pool.id && lines.has(name) && plan.pinned?.includes(name) !== true,
       )

@@ -22,6 +22,8 @@ export interface AuthorityWeather {
   readonly servfail: Ratio
   /** Only the first part of a batch is carried out; the rest was throttled. */
   readonly throttled: Ratio
+  /** Changes that it will not make. */
+  readonly refused: Ratio
   readonly patience: Micros
 }
 
@@ -32,6 +34,7 @@ export const calmAuthority: AuthorityWeather = {
   lies: no,
   servfail: no,
   throttled: no,
+  refused: no,
   patience: ms(2000),
 }
 
@@ -153,6 +156,7 @@ export class SimulatedAuthority {
     return changes.map((change, index) => {
       if (index >= throttledFrom) return { kind: 'unknown', reason: 'throttled' }
       if (this.#random.chance(this.weather.servfail)) return { kind: 'unknown', reason: 'SERVFAIL' }
+      if (this.#random.chance(this.weather.refused)) return { kind: 'refused', reason: 'REFUSED' }
       if (this.kind.guarantee === 'atomic-conditional' && !this.#holds(change))
         return { kind: 'conflict', reason: 'the records are not those that were read' }
       if (!this.#random.chance(this.weather.lies)) this.#set(change.name, standingOf(change), by)

@@ -32,6 +32,19 @@ export interface StoreWeather {
 
 export const calmStore: StoreWeather = { delay: [ms(0.2), ms(1)], lost: { of: 0, in: 1 }, patience: ms(2000) }
 
+/** Towards the store, or from there. */
+export type Way = 'there' | 'back'
+
+export interface StoreCopy {
+  readonly entries: ReadonlyMap<string, Stored>
+  readonly revision: Revision
+}
+
+const refusal: Commit = {
+  kind: 'refused',
+  problem: problem('store', 'room for a commit', 'a full disk', 'make room'),
+}
+
 interface Stored {
   readonly value: Uint8Array
   readonly revision: Revision
@@ -57,6 +70,8 @@ interface Watcher {
 export class SimulatedStore {
   weather: StoreWeather = calmStore
   #downSince: Micros | null = null
+  /** Answers, and takes no commit: its disk is full. */
+  full = false
   revision: Revision = never
   readonly #entries = new Map<string, Stored>()
   /** Keys in the order of their UTF-8 bytes; null when it has to be made again. */
@@ -67,8 +82,8 @@ export class SimulatedStore {
   #watchers = new Set<Watcher>()
   readonly #kernel: Kernel
   readonly #random: Stream
-  /** Since when. */
-  readonly #cut = new Map<string, Micros>()
+  /** Since when, and which way if only one way. */
+  readonly #cut = new Map<string, { readonly since: Micros; readonly way: Way | undefined }>()
   readonly #keepChanges: number
   /** Called with every commit made, at the instant that it takes effect. */
   onCommit: (writes: readonly Write[], by: string) => void = () => {}
@@ -79,8 +94,8 @@ export class SimulatedStore {
     this.#keepChanges = options.keepChanges ?? 2000
   }
 
-  cut(process: string): void {
-    if (!this.#cut.has(process)) this.#cut.set(process, this.#kernel.now)
+  cut(process: string, way?: Way): void {
+    this.#cut.set(process, { since: this.#cut.get(process)?.since ?? this.#kernel.now, way })
   }
 
   get up(): boolean {
@@ -95,7 +110,7 @@ export class SimulatedStore {
   unreachableFor(process: string): Micros {
     const since = Math.min(
       this.#downSince ?? Number.POSITIVE_INFINITY,
-      this.#cut.get(process) ?? Number.POSITIVE_INFINITY,
+      this.#cut.get(process)?.since ?? Number.POSITIVE_INFINITY,
     )
     return Math.max(0, this.#kernel.now - since)
   }
@@ -121,6 +136,27 @@ export class SimulatedStore {
   /** Writes that no program made: a hand, or a broken disk. */
   tamper(writes: readonly Write[]): void {
     this.#apply([], writes, 'tamper')
+  }
+
+  /** What is there now, to be put back later. */
+  copy(): StoreCopy {
+    return { entries: new Map(this.#entries), revision: this.revision }
+  }
+
+  /** As a copy of the file put back: revisions begin again where they were. */
+  putBack({ entries, revision }: StoreCopy): void {
+    const lost = this.keys('').filter((key) => !entries.has(key))
+    const changed = [...entries].filter(([key, { revision }]) => this.#entries.get(key)?.revision !== revision)
+    const writes = [
+      ...lost.map((key): Write => ({ kind: 'delete', key })),
+      ...changed.map(([key, { value }]): Write => ({ kind: 'put', key, value })),
+    ]
+    this.#entries.clear()
+    for (const [key, stored] of entries) this.#entries.set(key, stored)
+    this.#sorted = null
+    this.#changes = this.#changes.filter((change) => change.revision <= revision)
+    this.revision = revision
+    if (writes.length > 0) this.onCommit(writes, 'tamper')
   }
 
   of(process: Process): Store {
@@ -163,7 +199,9 @@ export class SimulatedStore {
         open()
         assertCommit(compares, writes)
         const copies = writes.map((write) => (write.kind === 'put' ? { ...write, value: write.value.slice() } : write))
-        const answer = call('commit', () => this.#apply(compares, copies, process.id))
+        const answer = call('commit', () =>
+          this.full && copies.length > 0 ? refusal : this.#apply(compares, copies, process.id),
+        )
         handle.begun.add(answer)
         try {
           return await answer
@@ -193,7 +231,9 @@ export class SimulatedStore {
     if (this.#random.chance(this.weather.lost)) return
     const delay = this.#random.between(this.weather.delay[0], this.weather.delay[1])
     const land = () => {
-      if (!this.#cut.has(process.id) && this.up) arrive()
+      const cut = this.#cut.get(process.id)
+      const lost = cut !== undefined && cut.way !== (incarnation === null ? 'back' : 'there')
+      if (!lost && this.up) arrive()
     }
     if (incarnation === null) this.#kernel.arrive(delay, null, land)
     else this.#kernel.after(delay, process, land, incarnation)

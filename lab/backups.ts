@@ -1,0 +1,27 @@
+/** Copies of zones, made and put back: what a server does that lost its disk and gets an older one. */
+import type { Name } from '../src/model/name.ts'
+import type { Region } from './region.ts'
+import type { SimulatedAuthority, Standing } from './sim/authority.ts'
+
+export type ZoneCopy = ReadonlyMap<Name, Standing>
+
+const nothing: Standing = { marker: [], addresses: [], alias: null, ttl: null }
+
+const authorityAt = ({ authorities }: Region, zone: number): SimulatedAuthority =>
+  authorities[zone % authorities.length] as SimulatedAuthority
+
+export function copyZone(region: Region, zone: number): ZoneCopy {
+  const authority = authorityAt(region, zone)
+  return new Map([...authority.names()].map((name) => [name, authority.at(name)]))
+}
+
+/** Whatever belongs to somebody else stays as it is: he looks after his own. */
+export function putBackZone(region: Region, zone: number, copy: ZoneCopy | undefined): void {
+  if (copy === undefined) return
+  const authority = authorityAt(region, zone)
+  for (const name of [...authority.names()]) {
+    const then = copy.get(name) ?? nothing
+    const isOthers = region.foreign.has(name) || then.marker.some((strings) => strings.includes('o=other'))
+    if (!isOthers) authority.tamper(name, then)
+  }
+}
