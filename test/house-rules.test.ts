@@ -27,7 +27,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   balance: ['base', 'world', 'model', 'store'],
   // A witness must not share the memory of what it watches.
   watch: ['base', 'world', 'dns'],
-  telemetry: ['base', 'world', 'model', 'store', 'plan', 'enact', 'providers', 'serve', 'health'],
+  telemetry: ['base', 'world', 'model', 'store', 'plan', 'enact', 'providers', 'serve', 'health', 'balance'],
   cli: ['*'],
 }
 

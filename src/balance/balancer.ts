@@ -75,6 +75,8 @@ class Balancer {
   /** The newest generation that was found in HAProxy above ours, and when. */
   #newer: { readonly generation: Generation; readonly at: Instant } | undefined
   #keepComplaint = ''
+  /** By pool. */
+  readonly #complaints = new Map<string, string>()
   #news: PromiseWithResolvers<void> = Promise.withResolvers()
 
   constructor(world: World, ports: BalancerPorts) {
@@ -136,6 +138,7 @@ class Balancer {
         if (ticked.kind === 'lost') this.#lost(describeProblem(ticked.problem), 0)
         continue
       }
+      this.#complainOf(session)
       await clock.sleep(Math.max(0, pushMinMs - (clock.now() - began)))
       await Promise.race([clock.sleep(Math.max(0, pushMs - (clock.now() - began))), this.#news.promise])
     }
@@ -239,6 +242,15 @@ class Balancer {
     ) as Generation
     if (newest === genesis) this.#newer = undefined
     else if (newest !== this.#newer?.generation) this.#newer = { generation: newest, at: this.#world.clock.now() }
+  }
+
+  #complainOf(session: Session): void {
+    for (const [pool, state] of session.states()) {
+      const reason = ailsOf(state).join('; ')
+      if (reason === (this.#complaints.get(pool) ?? '')) continue
+      this.#complaints.set(pool, reason)
+      trace(this.#world, { event: 'balance.complained', pool, reason })
+    }
   }
 
   async #dump(state: string): Promise<void> {

@@ -16,27 +16,30 @@ const reasons: Readonly<Record<string, Failure['reason']>> = {
   ENETUNREACH: 'unreachable',
 }
 
+const failureOf = (error: NodeJS.ErrnoException): Failure =>
+  failure(reasons[error.code ?? ''] ?? 'other', error.message)
+
 const failure = (reason: Failure['reason'], detail: string): Failure => ({ kind: 'failure', reason, detail })
 
 export const nodeRuntimeSocket: RuntimeSocket = {
   connect: (to, timeoutMs) =>
     new Promise((resolve) => {
       const socket = open(to)
-      const settle = (outcome: Failure | { readonly kind: 'connected'; readonly stream: RuntimeStream }) => {
+      const timer = setTimeout(() => refuse(failure('timeout', `no connection in ${timeoutMs} ms`)), timeoutMs)
+      const refuse = (outcome: Failure) => {
         clearTimeout(timer)
-        socket.removeAllListeners()
-        if (outcome.kind === 'failure') {
-          // A socket that is being torn down may still report why.
-          socket.on('error', () => {})
-          socket.destroy()
-        }
+        // A socket that is being torn down may still report why.
+        socket.on('error', () => {}).destroy()
         resolve(outcome)
       }
-      const timer = setTimeout(() => settle(failure('timeout', `no connection in ${timeoutMs} ms`)), timeoutMs)
-      socket.once('error', (error: NodeJS.ErrnoException) =>
-        settle(failure(reasons[error.code ?? ''] ?? 'other', error.message)),
-      )
-      socket.once('connect', () => settle({ kind: 'connected', stream: new NodeStream(socket) }))
+      const failed = (error: NodeJS.ErrnoException) => refuse(failureOf(error))
+      socket.once('error', failed)
+      socket.once('connect', () => {
+        clearTimeout(timer)
+        const stream = new NodeStream(socket)
+        socket.off('error', failed)
+        resolve({ kind: 'connected', stream })
+      })
     }),
 }
 
@@ -63,7 +66,7 @@ class NodeStream implements RuntimeStream {
       this.#waiting?.()
     })
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      this.#ended ??= failure(reasons[error.code ?? ''] ?? 'other', error.message)
+      this.#ended ??= failureOf(error)
       this.#waiting?.()
     })
     socket.on('close', () => {

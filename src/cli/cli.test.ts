@@ -166,7 +166,7 @@ test.each<[args: string[], code: number, ...says: string[]]>([
     'remove it there first',
   ],
   [['init'], exit.failed, 'no file of this name', 'choose another folder'],
-  [['run', 'governor'], exit.usage, 'planner, enactor, prober, server'],
+  [['run', 'governor'], exit.usage, 'planner, enactor, prober, balancer, server'],
   [['--config', 'nowhere.yaml', 'status'], exit.config, 'nowhere.yaml'],
 ])('%j ends with %i', async (args, code, ...says) => {
   const { code: found, err } = await say(...args)

@@ -64,13 +64,14 @@ export function programsOf(config: Config, env: NodeJS.ProcessEnv): readonly Pro
       },
     }
   })
-  const { planners, enactors, probers } = config.programs
+  const { planners, enactors, probers, balancers } = config.programs
   return [
     ...server,
     ...companions,
     ...several('planner', planners),
     ...several('enactor', enactors),
     ...several('prober', probers),
+    ...several('balancer', config.haproxy === null ? 0 : balancers),
   ]
 }
 

@@ -19,7 +19,7 @@ export async function readHeadPlan(store: Store): Promise<PlanHead | undefined> 
 /** At most this many documents of a kind are looked at: far more than a deployment has. */
 const most = 100_000
 
-async function* entriesOf(store: Store, prefix: string): AsyncGenerator<Entry> {
+export async function* entriesOf(store: Store, prefix: string): AsyncGenerator<Entry> {
   let after: string | undefined
   for (let seen = 0; seen < most; ) {
     const range = await store.range(prefix, after === undefined ? {} : { after })

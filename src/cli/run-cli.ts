@@ -7,6 +7,7 @@ import { doctorCommand } from './doctor.ts'
 import { drainCommand, undrainCommand } from './drain.ts'
 import { type ExitCode, exit, exitMeanings } from './exit.ts'
 import { freezeCommand, thawCommand } from './freeze.ts'
+import { haproxyCommand } from './haproxy.ts'
 import { historyCommand } from './history.ts'
 import { initCommand } from './init.ts'
 import { CliFailure, type Io, painter, problemText } from './io.ts'
@@ -37,7 +38,10 @@ export function programOf(cli: Cli): Command {
         .join('\n')}\n\nholdfast COMMAND --help shows examples.`,
     )
   const groups: readonly (readonly [title: string, commands: readonly Command[]])[] = [
-    ['Run:', [upCommand(cli), runCommand(cli), initCommand(cli), configCommand(cli), doctorCommand(cli)]],
+    [
+      'Run:',
+      [upCommand(cli), runCommand(cli), initCommand(cli), configCommand(cli), haproxyCommand(cli), doctorCommand(cli)],
+    ],
     ['Look:', [statusCommand(cli), whyCommand(cli), planCommand(cli), historyCommand(cli), showCommand(cli)]],
     [
       'Instruct:',

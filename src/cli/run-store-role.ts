@@ -1,4 +1,4 @@
-/** Wires a role that works on the store: planner (with the sweep), enactor, prober. */
+/** Wires a role that works on the store: planner (with the sweep), enactor, prober, balancer. */
 import { describeProblem, isProblem } from '../base/problem.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import { policySourceOf } from '../config/source.ts'
@@ -29,15 +29,20 @@ import { exit } from './exit.ts'
 import { CliFailure } from './io.ts'
 import { startingWith, usableConfig } from './last-good.ts'
 import { type RunOptions, tellParent } from './parent.ts'
+import { patientStore } from './patient-store.ts'
+import { haproxyIn, playBalancer } from './run-balancer.ts'
 import { agoText } from './text.ts'
 import { version } from './version.ts'
 
-export type StoreRole = 'planner' | 'enactor' | 'prober'
+export type StoreRole = 'planner' | 'enactor' | 'prober' | 'balancer'
 
 /** Never returns: the process ends when it is told to, or by a bug. */
 export async function runStoreRole(cli: Cli, path: string, role: StoreRole, options: RunOptions): Promise<never> {
   const { config, fellBack } = usableConfig(cli, path, options.lastGood, role === 'enactor')
-  const opened = await openLmdbStore({ path: config.store.path })
+  if (role === 'balancer') haproxyIn(config)
+  const open = () => openLmdbStore({ path: config.store.path })
+  // Weights go on without a store, so a balancer starts without one.
+  const opened = role === 'balancer' ? patientStore(open) : await open()
   if (isProblem(opened)) throw new CliFailure(exit.unreachable, [opened])
   const store: Store = opened
   const log = openLog(options.id, options.log)
@@ -97,6 +102,7 @@ export async function runStoreRole(cli: Cli, path: string, role: StoreRole, opti
           canaries: config.prober.canary,
         }),
       })
+    if (role === 'balancer') return await playBalancer(world, config, { store, policy: source, self })
     if (role === 'enactor')
       return await enactor(world, { store, policy: source, self, provider: providers(world, cli, config) })
     return await Promise.race([

@@ -11,7 +11,7 @@ import { CliFailure } from './io.ts'
 import { followParent, type RunOptions, tellParent } from './parent.ts'
 import type { StoreRole } from './run-store-role.ts'
 
-const roles = ['planner', 'enactor', 'prober', 'server'] as const
+const roles = ['planner', 'enactor', 'prober', 'balancer', 'server'] as const
 
 export function runCommand(cli: Cli): Command {
   return newCommand('run', 'Run one program in the foreground, for service managers; logs JSON to standard error.', [

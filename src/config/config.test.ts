@@ -138,7 +138,7 @@ describe('a right configuration', () => {
       ttl: 3600,
     })
     expect(store.path).toBe(join(home, 'state/store'))
-    expect([serverHttp, http, programs]).toEqual([null, null, { planners: 1, enactors: 3, probers: 1 }])
+    expect([serverHttp, http, programs]).toEqual([null, null, { planners: 1, enactors: 3, probers: 1, balancers: 1 }])
   })
 
   test('may live without a server of its own, in several zones, the longest of which counts', () => {

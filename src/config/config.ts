@@ -7,6 +7,7 @@ import { assert } from '../base/assert.ts'
 import { isNonEmpty, type NonEmpty } from '../base/nonempty.ts'
 import type { WireName } from '../dns/name.ts'
 import type { TsigKey } from '../dns/tsig.ts'
+import type { Haproxy } from '../model/haproxy.ts'
 import type { Name } from '../model/name.ts'
 import type { Policy, Zone } from '../model/policy.ts'
 import type { Address, EpochMs } from '../world/world.ts'
@@ -14,6 +15,7 @@ import { policyDigest } from './digest.ts'
 import { type Draft, draftOf, type EndpointInput, listed } from './draft.ts'
 import { readEndpointLines } from './endpoints-file.ts'
 import { type FileText, readTextFile, type Stamp } from './files.ts'
+import { haproxyOf } from './haproxy.ts'
 import {
   type ConfigProblem,
   configProblem,
@@ -64,7 +66,15 @@ export interface Config {
   /** The folder for state. Absolute. */
   readonly state: string
   readonly store: { readonly path: string }
-  readonly programs: { readonly planners: number; readonly enactors: number; readonly probers: number }
+  readonly programs: {
+    readonly planners: number
+    readonly enactors: number
+    readonly probers: number
+    /** None runs without `haproxy`. */
+    readonly balancers: number
+  }
+  /** Null without a `haproxy` section. */
+  readonly haproxy: Haproxy | null
   /** Where `up` shows the metrics of all its programs. */
   readonly http: Address | null
   readonly companions: readonly Companion[]
@@ -151,7 +161,9 @@ export function readConfig(
   const dir = options.dir ?? dirname(absolute)
   const { draft, findings: drafted } = draftOf(shape, broken, bulkEndpoints(shape, dir, read, found))
   report(drafted)
-  report(checkDraft(draft))
+  const haproxy = haproxyOf(shape.haproxy, draft, dir)
+  report(haproxy.findings)
+  report(checkDraft(draft, Object.keys(shape.haproxy?.pools ?? {})))
   const secrets = readSecrets(keyShapes(draft, shape), dir, env, options.secrets !== false)
   report(secrets.findings)
   const state = resolve(dir, shape.state)
@@ -174,6 +186,7 @@ export function readConfig(
     state,
     store: { path: shape.store === undefined ? resolve(state, 'store') : resolve(dir, shape.store) },
     programs: shape.programs,
+    haproxy: haproxy.haproxy,
     http: draft.http,
     prober: draft.prober,
     companions: shape.companions.flatMap(({ name, command }) => (isNonEmpty(command) ? [{ name, command }] : [])),

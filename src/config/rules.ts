@@ -14,12 +14,13 @@ const targetsInAnswer = 1_000
 /** Programs that probers run at once; see `health/checker.ts`. */
 const commandsAtOnce = 32
 
-export function checkDraft(draft: Draft): readonly Finding[] {
+/** `used`: pools that serve otherwise than by an endpoint. */
+export function checkDraft(draft: Draft, used: readonly string[] = []): readonly Finding[] {
   return [
     ...endpointFindings(draft),
     ...circleFindings(draft),
     ...[...draft.pools.values()].flatMap((pool) => [...poolFindings(pool)]),
-    ...unusedPools(draft),
+    ...unusedPools(draft, used),
     ...zoneFindings(draft),
     ...listenFindings(draft),
   ]
@@ -243,8 +244,8 @@ function* poolFindings({ pool, path, isWhole }: DraftPool): Generator<Finding> {
     )
 }
 
-function* unusedPools(draft: Draft): Generator<Finding> {
-  const used = new Set<string>()
+function* unusedPools(draft: Draft, elsewhere: readonly string[]): Generator<Finding> {
+  const used = new Set<string>(elsewhere)
   for (const { endpoint } of draft.endpoints.values()) if (endpoint.from.kind === 'pool') used.add(endpoint.from.pool)
   if (draft.broken.endpoints === 'all' || draft.broken.endpoints.size > 0) return
   for (const [id, { path }] of draft.pools)

@@ -40,7 +40,7 @@ test('editors show help for every field', () => {
   expect(without).toEqual([])
 })
 
-describe.each(['quickstart', 'bind'])('the example %s', (name) => {
+describe.each(['quickstart', 'bind', 'haproxy'])('the example %s', (name) => {
   const path = join(root, 'examples', name, 'holdfast.yaml')
   test('is right, without a warning', () => {
     const loaded = loadConfig(path, { HOLDFAST_TSIG_SECRET: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=' })

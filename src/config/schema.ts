@@ -19,6 +19,7 @@ import {
   ttl,
   whole,
 } from './fields.ts'
+import { haproxy } from './haproxy-shape.ts'
 
 const secret = table('where the secret is: { file: PATH } or { env: HOLDFAST_NAME }', {
   file: text('a path, relative to this file')
@@ -150,6 +151,9 @@ const programs = table('how many programs of each kind `holdfast up` starts', {
   planners: whole('planners', 0, 16).default(1).describe('Planners; more than one stand by for each other.'),
   enactors: whole('enactors', 0, 16).default(3).describe('Enactors; they need no leader.'),
   probers: whole('probers', 0, 16).default(1).describe('Probers.'),
+  balancers: whole('balancers', 0, 16)
+    .default(1)
+    .describe('Balancers, where there is a section haproxy; more than one stand by for each other.'),
 })
 
 const plan = table('settings of planning', {
@@ -192,6 +196,10 @@ export const fileSchema = table('a Holdfast configuration: owner, zones, pools, 
     .describe(
       'Files of further endpoints, one a line: NAME TTL pool POOL, NAME TTL alias NAME, or NAME TTL addresses IP…',
     ),
+  haproxy: haproxy
+    .nullable()
+    .default(null)
+    .describe('HAProxy in front of the pools, which gets its weights from Holdfast.'),
   programs: programs.prefault({}).describe('How many programs of each kind `holdfast up` starts.'),
   prober: prober.prefault({}).describe('Settings of the probers of this machine.'),
   plan: plan.prefault({}).describe('How plans are made and kept.'),

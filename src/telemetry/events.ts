@@ -2,6 +2,7 @@
  * Every event that a program traces: how important it is, and what it says to a person. The types make
  * sure that no event is forgotten here. Pure.
  */
+import type { AnyBalanceEvent } from '../balance/events.ts'
 import type { AnyEnactEvent } from '../enact/events.ts'
 import type { AnyHealthEvent } from '../health/events.ts'
 import type { PlanEvent } from '../plan/events.ts'
@@ -10,7 +11,7 @@ import type { TraceEvent } from '../world/world.ts'
 import type { Level } from './level.ts'
 import type { CliEvent } from './program-events.ts'
 
-export type AnyEvent = AnyEnactEvent | AnyHealthEvent | PlanEvent | ServeEvent | CliEvent
+export type AnyEvent = AnyBalanceEvent | AnyEnactEvent | AnyHealthEvent | PlanEvent | ServeEvent | CliEvent
 
 interface Telling<Event> {
   readonly level: Level | ((event: Event) => Level)
@@ -129,6 +130,39 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
   'health.started': { level: 'debug', say: (e) => `${e.pool}: probes ${n(e.targets, 'target')}` },
   'health.stopped': { level: 'info', say: (e) => `${e.pool}: probed no more` },
   'health.store_lost': { level: 'warn', say: (e) => `observations cannot be written: ${e.reason}` },
+  'balance.policy_changed': { level: 'debug', say: (e) => `the configuration is in use: ${n(e.pools, 'pool')}` },
+  'balance.policy_unreadable': {
+    level: 'error',
+    say: (e) => `the configuration cannot be read, the last good one goes on: ${e.reason}`,
+  },
+  'balance.followed': { level: 'info', say: (e) => `pushes the weights of generation ${e.generation}` },
+  'balance.resumed': { level: 'info', say: (e) => `goes on with the weights of generation ${e.generation}` },
+  'balance.store_lost': { level: 'warn', say: (e) => `the store is gone, the last weights go on: ${e.reason}` },
+  'balance.store_found': { level: 'info', say: () => 'the store is back' },
+  'balance.refused': { level: 'error', say: (e) => e.reason },
+  'balance.haproxy_found': { level: 'info', say: (e) => `HAProxy ${e.version} answers (process ${e.process})` },
+  'balance.haproxy_lost': { level: 'warn', say: (e) => e.reason },
+  'balance.haproxy_reloaded': {
+    level: 'info',
+    say: (e) => `HAProxy was reloaded: leaves its old process ${e.process}`,
+  },
+  'balance.complained': {
+    level: (e) => (e.reason === '' ? 'info' : 'warn'),
+    say: (e) => (e.reason === '' ? `${e.pool}: nothing to complain about any more` : e.reason),
+  },
+  'balance.pushed': {
+    level: 'debug',
+    say: (e) => `generation ${e.generation} pushed: ${n(e.commands, 'command')} for ${n(e.slots, 'slot')}, ${e.ms} ms`,
+  },
+  'balance.fenced': {
+    level: 'debug',
+    say: (e) => `${e.pool}: generation ${e.theirs} stands in HAProxy, ${e.mine} is not pushed over it`,
+  },
+  'balance.repaired': {
+    level: 'warn',
+    say: (e) => `${e.pool}/${e.slot} put right: was left as ${e.expected}, found ${e.found}`,
+  },
+  'balance.read_back': { level: 'debug', say: (e) => `${n(e.slots, 'slot')} read back, ${e.drift} changed` },
   'health.store_found': { level: 'info', say: () => 'the store is back' },
   'health.policy_unreadable': {
     level: 'warn',

@@ -121,6 +121,37 @@ const roles: Readonly<Record<string, (make: Maker) => Handler>> = {
       }
     }
   },
+  balancer(make) {
+    const pushes = make.counter('haproxy_pushes_total', 'Times that all weights were pushed into HAProxy.')
+    const push = make.histogram('haproxy_push_seconds', 'One push of all weights, with its answers.', secondsBuckets)
+    const generation = make.gauge('haproxy_generation', 'The plan whose weights were pushed last.')
+    const up = make.gauge('haproxy_up', 'Whether the runtime API of HAProxy can be used.')
+    const repairs = make.counter('haproxy_repairs_total', 'Slots put right after somebody else changed them.', ['pool'])
+    const fenced = make.counter('haproxy_fenced_total', 'Pushes held back because a newer generation stood there.', [
+      'pool',
+    ])
+    const reloads = make.counter('haproxy_reloads_total', 'Reloads of HAProxy that were followed.')
+    up.set(0)
+    return (event) => {
+      switch (event.event) {
+        case 'balance.pushed':
+          pushes.inc()
+          generation.set(event.generation)
+          return push.observe(event.ms / 1000)
+        case 'balance.haproxy_found':
+          return up.set(1)
+        case 'balance.haproxy_lost':
+          return up.set(0)
+        case 'balance.haproxy_reloaded':
+          return reloads.inc()
+        case 'balance.repaired':
+          return repairs.inc({ pool: event.pool })
+        case 'balance.fenced':
+          return fenced.inc({ pool: event.pool })
+        default:
+      }
+    }
+  },
   prober(make) {
     const round = make.histogram('probe_round_seconds', 'One round of checks over a pool.', secondsBuckets, ['pool'])
     const checks = make.counter('checks_total', 'Checks by result.', ['pool', 'result'])
