@@ -180,6 +180,8 @@ function situation(compiled: Compiled, previous: PlanText | null, failing = fals
   return {
     compiled,
     observations: new Map([['db', [seen(failing)]]]),
+    reports: new Map(),
+    demands: new Map(),
     overrides: [],
     refused: new Map<string, string>(),
     previous,

@@ -36,7 +36,7 @@ const alsoAllowed: readonly { readonly from: RegExp; readonly to: RegExp; readon
   { from: /^src\/enact\//, to: /^src\/providers\/provider\.ts$/, because: 'the port that enactors write through' },
   {
     from: /^src\/plan\//,
-    to: /^src\/health\/(?:detector|balance|velocity|weights)\.ts$/,
+    to: /^src\/health\/(?:step|sites|reasons|velocity|weights)\.ts$/,
     because: 'judging health is part of deciding; these are pure',
   },
   {

@@ -192,6 +192,8 @@ function plansOf({ plans, endpoints }: Size): readonly Publishable[] {
     const decided = decide({
       compiled,
       observations: new Map(),
+      reports: new Map(),
+      demands: new Map(),
       overrides: [],
       refused: new Map(),
       previous,

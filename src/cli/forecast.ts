@@ -4,7 +4,6 @@
  */
 import { problem } from '../base/problem.ts'
 import { type Generation, genesis } from '../model/generation.ts'
-import type { Observation } from '../model/observation.ts'
 import { type Override, type OverrideAction, subjectOf } from '../model/override.ts'
 import type { PlanText } from '../model/plan.ts'
 import type { Policy } from '../model/policy.ts'
@@ -16,7 +15,7 @@ import type { Store } from '../store/store.ts'
 import type { EpochMs } from '../world/world.ts'
 import { exit } from './exit.ts'
 import { CliFailure, fail } from './io.ts'
-import { readObservations, readOverrides } from './read.ts'
+import { readDemands, readObservations, readOverrides, readReports } from './read.ts'
 
 export interface Change {
   /** Given besides those in the store, in place of one of the same subject. */
@@ -46,6 +45,8 @@ export async function forecast(store: Store, policy: Policy, { give, takeBack }:
   const decided = decide({
     compiled,
     observations: byPool(await readObservations(store)),
+    reports: byPool(await readReports(store)),
+    demands: byPool(await readDemands(store)),
     overrides,
     refused: new Map(),
     previous,
@@ -103,6 +104,5 @@ async function whole(store: Store, generation: Generation): Promise<PlanText | n
   return text.kind === 'text' ? text.text : null
 }
 
-function byPool(observations: readonly Observation[]): Map<string, Observation[]> {
-  return Map.groupBy(observations, ({ pool }) => pool)
-}
+const byPool = <Document extends { readonly pool: string }>(documents: readonly Document[]): Map<string, Document[]> =>
+  Map.groupBy(documents, ({ pool }) => pool)

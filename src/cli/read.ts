@@ -4,7 +4,8 @@ import type { Observation } from '../model/observation.ts'
 import type { Override } from '../model/override.ts'
 import type { PlanHead } from '../model/plan.ts'
 import type { EnactorProgress, RoleStatus } from '../model/progress.ts'
-import { readObservation, readOverride } from '../plan/documents.ts'
+import type { Demand, Report } from '../model/report.ts'
+import { readDemand, readObservation, readOverride, readReport } from '../plan/documents.ts'
 import { readHead, readPlan } from '../store/plans.ts'
 import type { Entry, Store } from '../store/store.ts'
 
@@ -62,6 +63,24 @@ export async function readObservations(store: Store): Promise<Observation[]> {
   const all: Observation[] = []
   for await (const { key, value } of entriesOf(store, keys.observation.prefix)) {
     const document = readObservation(key, value)
+    if (document !== undefined) all.push(document)
+  }
+  return all
+}
+
+export async function readReports(store: Store): Promise<Report[]> {
+  const all: Report[] = []
+  for await (const { key, value } of entriesOf(store, keys.report.prefix)) {
+    const document = readReport(key, value)
+    if (document !== undefined) all.push(document)
+  }
+  return all
+}
+
+export async function readDemands(store: Store): Promise<Demand[]> {
+  const all: Demand[] = []
+  for await (const { key, value } of entriesOf(store, keys.demand.prefix)) {
+    const document = readDemand(key, value)
     if (document !== undefined) all.push(document)
   }
   return all

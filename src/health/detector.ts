@@ -1,69 +1,71 @@
 /**
- * Is a target up? From what the probers saw, without a memory of its own: each observation carries its
- * history, so planners that restart, or that run beside each other, judge alike.
- *
- * Silence is not evidence. What is missing, old, undecided or disputed is `unknown`, and `unknown`
- * changes nothing: who serves goes on serving, who is out stays out.
+ * One target's way through NEW, HEALTHY, DOWN, REMOVED and RAMP: when it goes down, how long it stays
+ * down, and in which steps it returns. The more often it goes down, the longer it stays so; a target that
+ * flaps for ever therefore changes ever less often.
  */
-import type { Observation, TargetSeen } from '../model/observation.ts'
+import type { TargetState } from '../model/plan.ts'
 import type { Pool } from '../model/policy.ts'
 import type { EpochMs } from '../world/world.ts'
 
-export type Verdict =
-  | { readonly kind: 'up'; readonly text: string }
-  /** `failures`: the most checks in a row that any prober saw fail, as far as histories reach. */
-  | { readonly kind: 'down'; readonly text: string; readonly failures: number }
-  | { readonly kind: 'unknown'; readonly text: string }
+export { staleAfterMs } from './freshness.ts'
 
-type Thresholds = Pick<Pool, 'check' | 'intervalMs' | 'fall' | 'rise'>
+/** Downs as old as this no longer count. */
+export const flapWindowMs = 600_000
+/** More would not make the hold longer. */
+const downsKept = 8
 
-/** Older than this, a result says nothing about now. A result as far in the future is no better. */
-export const staleAfterMs = (pool: Pick<Pool, 'intervalMs'>): number => Math.max(4 * pool.intervalMs, 3_000)
+/** The steps in which a returning target grows, in percent; the last one is `serving`. */
+export const steps = [10, 25, 50, 75, 100] as const
 
-/**
- * Down (up) if the majority of the probers with fresh results says so. A prober says down after `fall`
- * failures in a row and up after `rise` passes in a row, whichever it saw last.
- */
-export function judge(pool: Thresholds, target: string, observations: readonly Observation[], now: EpochMs): Verdict {
-  if (pool.check.kind === 'none') return { kind: 'up', text: 'is not checked' }
-  const seen = observations.flatMap((observation) => observation.targets[target] ?? [])
-  const fresh = seen.filter(({ at }) => Math.abs(now - at) <= staleAfterMs(pool))
-  if (fresh.length === 0)
-    return { kind: 'unknown', text: seen.length === 0 ? 'no prober has checked it' : `no result for ${age(seen, now)}` }
-  const opinions = fresh.map(({ history }) => opinionOf(history, pool.fall, pool.rise))
-  const downs = opinions.filter((opinion) => opinion === 'down').length
-  const ups = opinions.filter((opinion) => opinion === 'up').length
-  if (downs * 2 > fresh.length) {
-    const failures = Math.max(...fresh.map(({ history }) => failuresAtEnd(history)))
-    const detail =
-      fresh.find(({ history }) => history.endsWith('f'))?.detail ?? 'passes again, but not often enough yet'
-    return { kind: 'down', text: `${votes(downs, fresh.length)} failing: ${detail}`, failures }
-  }
-  if (ups * 2 > fresh.length) return { kind: 'up', text: `${votes(ups, fresh.length)} passing` }
-  return {
-    kind: 'unknown',
-    text: `${ups} up, ${downs} down, ${fresh.length - ups - downs} undecided among ${fresh.length} probers`,
-  }
+const downsOf = (state: TargetState): readonly EpochMs[] => (state.kind === 'new' ? [] : (state.downs ?? []))
+
+/** Its downs with one more, now. */
+export function downAgain(state: TargetState, now: EpochMs): readonly EpochMs[] {
+  const kept = downsOf(state).filter((at) => at < now && now - at < flapWindowMs)
+  return [...kept.slice(1 - downsKept), now]
 }
 
-/** What a history ends in, by the rule of `fall` and `rise`; undefined while it is too short to say. */
-function opinionOf(history: string, fall: number, rise: number): 'up' | 'down' | undefined {
-  let opinion: 'up' | 'down' | undefined
-  let run = 0
-  for (let i = 0; i < history.length; i++) {
-    run = history[i] === history[i - 1] ? run + 1 : 1
-    if (history[i] === 'f' && run >= fall) opinion = 'down'
-    if (history[i] === 'p' && run >= rise) opinion = 'up'
-  }
-  return opinion
+/** As a field to spread: absent where nothing counts any more. */
+export function withDowns(state: TargetState, now: EpochMs): { readonly downs?: readonly EpochMs[] } {
+  const kept = downsOf(state)
+  if (kept.length === 0) return {}
+  const counting = kept.filter((at) => now - at < flapWindowMs)
+  return counting.length === 0 ? {} : { downs: counting.length === kept.length ? kept : counting }
 }
 
-const failuresAtEnd = (history: string): number => history.length - (history.lastIndexOf('p') + 1)
+/** When it went down last; null: not that it would count. */
+export function lastDown(state: TargetState): EpochMs | null {
+  return downsOf(state).at(-1) ?? null
+}
 
-const votes = (count: number, of: number): string =>
-  of === 1 ? 'the prober sees it' : `${count} of ${of} probers see it`
+/** DOWN of the state machine: seen down, and not let go since. One that is on its way back can be it too. */
+export function isDown(state: TargetState): boolean {
+  if (state.kind === 'held') return state.by !== 'drain' && state.by !== 'last'
+  if (state.kind === 'removed') return true
+  return state.kind === 'ramping' && (lastDown(state) ?? Number.NEGATIVE_INFINITY) >= state.since
+}
 
-const age = (seen: readonly TargetSeen[], now: EpochMs): string => {
-  const latest = Math.max(...seen.map(({ at }) => at))
-  return latest > now ? 'now (its time lies in the future)' : `${Math.round((now - latest) / 1000)} s`
+/** Until when it stays down even if it passes: `hold · 2^(d-1)` after it went down for the d-th time in ten minutes. */
+export function holdUntil(pool: Pick<Pool, 'holdMs' | 'holdMaxMs'>, state: TargetState): EpochMs | null {
+  const downs = downsOf(state)
+  const last = downs.at(-1)
+  if (last === undefined) return null
+  const count = downs.filter((at) => last - at < flapWindowMs).length
+  return (last + Math.min(pool.holdMaxMs, pool.holdMs * 2 ** (count - 1))) as EpochMs
+}
+
+/** A hold that begins in the future, after the clock was set back, is as long as one that begins now. */
+export function isHeldDown(pool: Pick<Pool, 'holdMs' | 'holdMaxMs'>, state: TargetState, now: EpochMs): boolean {
+  const until = holdUntil(pool, state)
+  return until !== null && now < until && (lastDown(state) ?? now) <= now
+}
+
+/** How far one that returned at `since` has come, in percent. */
+export const percentAfter = (elapsedMs: number, rampMs: number): number =>
+  elapsedMs >= rampMs ? 100 : (steps[Math.max(0, Math.floor((elapsedMs / rampMs) * (steps.length - 1)))] ?? 100)
+
+/** When it reaches the step after this one. */
+export function nextStepAt(since: EpochMs, percent: number, rampMs: number): EpochMs {
+  const step = steps.findIndex((one) => one > percent)
+  return (since + Math.ceil((rampMs * step) / (steps.length - 1))) as EpochMs
 }

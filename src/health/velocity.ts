@@ -6,26 +6,19 @@ import { assert } from '../base/assert.ts'
 import type { Removal } from '../model/plan.ts'
 import type { Limits } from '../model/policy.ts'
 import type { EpochMs } from '../world/world.ts'
-
-/** A target of the pool that counts: one that never passed its checks is no part of any share. */
-export interface Member {
-  readonly target: string
-  readonly site: string
-  readonly capacity: number
-  /** How much of its capacity answers now, 0 to 1. */
-  readonly answering: number
-}
+import type { Layout } from './layout.ts'
 
 export interface Candidate {
-  readonly target: string
-  /** Failed checks in a row. */
+  /** Its place in the pool. */
+  readonly target: number
+  /** Bad rounds in a row. */
   readonly failures: number
 }
 
-export type Gate = 'floor' | 'pool-budget' | 'site-budget'
+export type Gate = 'floor' | 'demand' | 'pool-budget' | 'site-budget'
 
 export interface Held {
-  readonly target: string
+  readonly target: number
   readonly by: Gate
   /** When the budget has room for it again; null where only other targets' return can make room. */
   readonly until: EpochMs | null
@@ -34,86 +27,170 @@ export interface Held {
 /** Shares are sums of decimal fractions: a hair's breadth over is not over. */
 const hair = 1e-9
 
-/** What still counts at `now`, oldest first. A removal from the future (the clock was set back) counts as made now. */
-export function ledgerAt(ledger: readonly Removal[], windowMs: number, now: EpochMs): readonly Removal[] {
+/** What is younger than `keepMs` at `now`, oldest first. A removal from the future (the clock was set back) counts as made now. */
+export function ledgerAt(ledger: readonly Removal[], keepMs: number, now: EpochMs): readonly Removal[] {
+  if (ledger.length === 0) return ledger
   return ledger
     .map((removal) => (removal.at > now ? { ...removal, at: now } : removal))
-    .filter(({ at }) => now - at < windowMs)
+    .filter(({ at }) => now - at < keepMs)
     .sort((a, b) => a.at - b.at)
 }
 
-/** Whether `target` may go without the rest falling under the floor, budgets aside. */
-export function floorAllows(members: readonly Member[], target: string, floor: number): boolean {
-  const total = sum(members.map(({ capacity }) => capacity))
-  const rest = members.filter((member) => member.target !== target)
-  const left = sum(rest.map(({ capacity, answering }) => capacity * answering))
-  if (left <= 0) return false
-  if (left >= floor * total - hair) return true
-  // A share alone would never let one of three go.
-  return rest.every(({ answering }) => answering === 1) && left >= total / 2 - hair
+/** As long as a removal may count in a window, or be undone. */
+export const keptMs = ({ windowMs, undoMs }: Limits): number => Math.max(windowMs, undoMs)
+
+/**
+ * The capacity that answers, kept up to date while targets leave. A target that never passed its checks
+ * is no part of any share, nor is one whose site was evacuated: whoever asks leaves them out of `counts`.
+ */
+export class Answering {
+  readonly #layout: Layout
+  readonly #counts: Uint8Array
+  readonly #shares: Float64Array
+  readonly total: number
+  /** By site. */
+  readonly siteTotals: Float64Array
+  #left: number
+  #partial: number
+
+  /** `counts`: 1 for targets that count. `shares`: what each answers with, 0 to 1; changed by `remove`. */
+  constructor(layout: Layout, counts: Uint8Array, shares: Float64Array) {
+    this.#layout = layout
+    this.#counts = counts
+    this.#shares = shares
+    this.siteTotals = new Float64Array(layout.sites.length)
+    let total = 0
+    let left = 0
+    let partial = 0
+    for (let i = 0; i < layout.count; i++) {
+      if (counts[i] === 0) continue
+      const capacity = layout.capacity[i] as number
+      const share = shares[i] as number
+      const site = layout.siteOf[i] as number
+      total += capacity
+      left += capacity * share
+      if (share < 1) partial++
+      this.siteTotals[site] = (this.siteTotals[site] as number) + capacity
+    }
+    this.total = total
+    this.#left = left
+    this.#partial = partial
+  }
+
+  get left(): number {
+    return this.#left
+  }
+
+  /** What it answers with now, in units of capacity; 0 for one that does not count. */
+  of(target: number): number {
+    return this.#counts[target] === 0 ? 0 : (this.#layout.capacity[target] as number) * (this.#shares[target] as number)
+  }
+
+  /** Which gate would be in the way if `target` left, budgets aside. `least`: what demand needs. */
+  floorGate(target: number, floor: number, least: number): 'floor' | 'demand' | undefined {
+    const left = this.#left - this.of(target)
+    if (left <= hair) return 'floor'
+    if (left < Math.min(least, this.total) - hair) return 'demand'
+    if (left >= floor * this.total - hair) return undefined
+    // A share alone would never let one of three go.
+    const others = this.#partial - ((this.#shares[target] as number) < 1 ? 1 : 0)
+    return others === 0 && left >= this.total / 2 - hair ? undefined : 'floor'
+  }
+
+  remove(target: number): void {
+    this.#left -= this.of(target)
+    if (this.#shares[target] === 1) this.#partial++
+    this.#shares[target] = 0
+  }
 }
 
 /**
- * Which of the candidates leave now: most failures first, then by id. Nobody overtakes one whom a
- * budget holds, or a large target might wait for ever behind small ones. Removals are to be added to
- * the ledger; the others stay in the answer, each with the gate that holds it.
+ * Which of the candidates leave now: most failures first, then in the order of the pool. Nobody overtakes
+ * one whom a budget holds, or a large target might wait for ever behind small ones. Removals are to be
+ * added to the ledger; the others stay in the answer, each with the gate that holds it. `answering` is
+ * left as it is after the removals.
  */
 export function admitRemovals(input: {
+  readonly layout: Layout
   readonly limits: Limits
-  readonly members: readonly Member[]
+  readonly answering: Answering
   readonly candidates: readonly Candidate[]
   readonly ledger: readonly Removal[]
+  /** The least capacity that demand needs. */
+  readonly least: number
   readonly now: EpochMs
 }): { readonly removals: readonly Removal[]; readonly held: readonly Held[] } {
-  const { limits, now } = input
-  const ledger = [...ledgerAt(input.ledger, limits.windowMs, now)]
-  let members = input.members
-  const poolBudget = limits.poolBudget * sum(members.map(({ capacity }) => capacity))
+  const { layout, limits, answering, least, now } = input
+  const ledger = ledgerAt(input.ledger, limits.windowMs, now)
+  const whole = new Budget(ledger, limits.poolBudget * answering.total, limits.windowMs)
+  const bySite = new Map<number, Budget>()
   const removals: Removal[] = []
   const held: Held[] = []
-  /** Budgets that somebody waits for: by site, and under the empty name for the pool. */
-  const queues = new Map<string, EpochMs>()
-  const order = [...input.candidates].sort((a, b) => b.failures - a.failures || (a.target < b.target ? -1 : 1))
+  const order = [...input.candidates].sort((a, b) => b.failures - a.failures || a.target - b.target)
   for (const { target } of order) {
-    const member = members.find((one) => one.target === target)
-    if (member === undefined || member.answering === 0) continue
-    const { site } = member
-    const capacity = member.capacity * member.answering
-    const siteBudget = limits.siteBudget * sum(members.filter((one) => one.site === site).map((one) => one.capacity))
-    const ofSite = ledger.filter((removal) => removal.site === site)
-    const poolWait =
-      queues.get('') ??
-      (fits(ledger, capacity, poolBudget) ? undefined : roomAt(ledger, capacity, poolBudget, limits.windowMs))
-    const siteWait =
-      queues.get(site) ??
-      (fits(ofSite, capacity, siteBudget) ? undefined : roomAt(ofSite, capacity, siteBudget, limits.windowMs))
-    if (!floorAllows(members, target, limits.floor)) held.push({ target, by: 'floor', until: null })
-    else if (poolWait !== undefined) {
-      queues.set('', poolWait)
-      held.push({ target, by: 'pool-budget', until: poolWait })
-    } else if (siteWait !== undefined) {
-      queues.set(site, siteWait)
-      held.push({ target, by: 'site-budget', until: siteWait })
-    } else {
-      const removal: Removal = { at: now, target, site, capacity }
-      removals.push(removal)
-      ledger.push(removal)
-      members = members.map((one) => (one === member ? { ...one, answering: 0 } : one))
+    const capacity = answering.of(target)
+    if (capacity === 0) continue
+    const site = layout.siteOf[target] as number
+    const name = layout.sites[site] as string
+    let budget = bySite.get(site)
+    if (budget === undefined) {
+      const here = ledger.filter((removal) => removal.site === name)
+      budget = new Budget(here, limits.siteBudget * (answering.siteTotals[site] as number), limits.windowMs)
+      bySite.set(site, budget)
+    }
+    const gate = answering.floorGate(target, limits.floor, least)
+    const poolWait = gate === undefined ? whole.waitFor(capacity) : null
+    const siteWait = gate === undefined && poolWait === null ? budget.waitFor(capacity) : null
+    if (gate !== undefined) held.push({ target, by: gate, until: null })
+    else if (poolWait !== null) held.push({ target, by: 'pool-budget', until: poolWait })
+    else if (siteWait !== null) held.push({ target, by: 'site-budget', until: siteWait })
+    else {
+      removals.push({ at: now, target: layout.ids[target] as string, site: name, capacity })
+      whole.spend(capacity, now)
+      budget.spend(capacity, now)
+      answering.remove(target)
     }
   }
   return { removals, held }
 }
 
-/** The share, or one single removal of whatever size. */
-function fits(ledger: readonly Removal[], capacity: number, budget: number): boolean {
-  return ledger.length === 0 || sum(ledger.map((removal) => removal.capacity)) + capacity <= budget + hair
-}
+/** The share of one scope that may go in any window, or one single removal of whatever size. */
+class Budget {
+  readonly #entries: { readonly at: EpochMs; readonly capacity: number }[]
+  readonly #most: number
+  readonly #windowMs: number
+  #spent = 0
+  /** Once somebody waits, everybody after it does. */
+  #queue: EpochMs | null = null
 
-/** When enough of a full ledger will have passed out of the window. */
-function roomAt(ledger: readonly Removal[], capacity: number, budget: number, windowMs: number): EpochMs {
-  const last = ledger.find((_, i) => fits(ledger.slice(i + 1), capacity, budget))
-  assert(last !== undefined, 'expected room once the ledger is empty, found none')
-  return (last.at + windowMs) as EpochMs
-}
+  /** @param entries those in the window, oldest first */
+  constructor(entries: readonly Removal[], most: number, windowMs: number) {
+    this.#entries = [...entries]
+    this.#most = most
+    this.#windowMs = windowMs
+    for (const { capacity } of entries) this.#spent += capacity
+  }
 
-const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0)
+  /** Null if there is room for so much now; else when there will be. */
+  waitFor(capacity: number): EpochMs | null {
+    if (this.#queue !== null) return this.#queue
+    if (this.#fits(this.#entries.length, this.#spent, capacity)) return null
+    let spent = this.#spent
+    for (const [i, entry] of this.#entries.entries()) {
+      spent -= entry.capacity
+      if (!this.#fits(this.#entries.length - i - 1, spent, capacity)) continue
+      this.#queue = (entry.at + this.#windowMs) as EpochMs
+      return this.#queue
+    }
+    assert(false, 'expected room once the ledger is empty, found none')
+  }
+
+  spend(capacity: number, now: EpochMs): void {
+    this.#spent += capacity
+    this.#entries.push({ at: now, capacity })
+  }
+
+  #fits(entries: number, spent: number, capacity: number): boolean {
+    return entries === 0 || spent + capacity <= this.#most + hair
+  }
+}

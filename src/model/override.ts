@@ -53,6 +53,12 @@ export function subjectOf(action: OverrideAction): string {
   }
 }
 
+/** Whether a maintenance window stands open. */
+export const isOpenWindow = (
+  { from, until }: { readonly from: EpochMs; readonly until: EpochMs },
+  now: EpochMs,
+): boolean => from <= now && now < until
+
 export function inForce(override: Override, now: EpochMs): boolean {
   return override.expires === null || now < override.expires
 }

@@ -2,14 +2,15 @@
  * The first half of deciding, without the body of any plan: what the pools would answer now, which
  * instructions are in force, and so which shards have to be looked at.
  */
-import { type Balance, balance, type Drain, sameState } from '../health/balance.ts'
-import { judge } from '../health/detector.ts'
+import type { SiteOrder } from '../health/sites.ts'
+import { type Drain, type Step, sameState, step } from '../health/step.ts'
 import { weightsOf } from '../health/weights.ts'
 import type { Generation } from '../model/generation.ts'
 import type { Name } from '../model/name.ts'
 import type { Observation } from '../model/observation.ts'
-import { inForce, type Override, subjectOf } from '../model/override.ts'
+import { inForce, isOpenWindow, type Override, subjectOf } from '../model/override.ts'
 import { type PlanHead, type PlanText, type PoolState, type Reason, shardCountFor, shardOf } from '../model/plan.ts'
+import type { Demand, Report } from '../model/report.ts'
 import type { EpochMs } from '../world/world.ts'
 import type { Compiled } from './compile.ts'
 
@@ -18,6 +19,10 @@ export interface Situation {
   readonly compiled: Compiled
   /** By pool, from all its probers. */
   readonly observations: ReadonlyMap<string, readonly Observation[]>
+  /** By pool, from all intakes. */
+  readonly reports: ReadonlyMap<string, readonly Report[]>
+  /** By pool, from whoever asks for it. */
+  readonly demands: ReadonlyMap<string, readonly Demand[]>
   /** Well-formed ones; those past their expiry are ignored. */
   readonly overrides: readonly Override[]
   /** Instructions that were found impossible, by `subjectOf`, with the reason: they have no effect. */
@@ -43,14 +48,14 @@ export interface Instructions {
   readonly pinned: ReadonlySet<Name>
   readonly retire: ReadonlySet<Name>
   readonly reasons: readonly Reason[]
-  /** When the first of those in force expires. */
+  /** When the first of those in force expires, or a window begins or ends. */
   readonly expires: EpochMs | null
 }
 
 export interface Assessment {
   readonly instructions: Instructions
   /** For each pool of the policy. Empty under a rollback, which takes no notice of health. */
-  readonly balances: ReadonlyMap<string, Balance>
+  readonly balances: ReadonlyMap<string, Step>
   /** What the next plan says of its pools; under a rollback only what is carried over. */
   readonly pools: Readonly<Record<string, PoolState>>
   /** Everything is built anew; otherwise only `rebuild`. */
@@ -86,12 +91,20 @@ export function instructionsOf(situation: Situation): Instructions {
   for (const { action, author, reason } of active) {
     const missing = action.kind === 'rollback' && rollback === undefined
     const text = missing ? `refused: plan ${action.to} is not in the store, or not whole` : `by ${author}: ${reason}`
-    if (action.kind !== 'drain') reasons.push({ subject: subjectOf(action), text })
-    else if (!isTarget(situation.compiled, action.pool, action.target))
-      reasons.push({ subject: subjectOf(action), text: 'has no effect: the policy has no such target' })
+    const subject = subjectOf(action)
+    if (action.kind === 'drain') {
+      if (!isTarget(situation.compiled, action.pool, action.target))
+        reasons.push({ subject, text: 'has no effect: the policy has no such target' })
+    } else if (action.kind === 'evacuate' || action.kind === 'maintenance') {
+      if (!isSite(situation.compiled, action.site, action.kind === 'evacuate' ? action.pool : null))
+        reasons.push({ subject, text: 'has no effect: the policy has no such site' })
+    } else reasons.push({ subject, text })
   }
-  const ends = valid.map(({ expires }) => expires).filter((expires) => expires !== null)
-  return { freeze, rollback, pinned, retire, reasons, expires: earliest(ends) }
+  const ends = valid.map(({ expires }) => expires)
+  const windows = active.flatMap(({ action }) =>
+    action.kind === 'maintenance' ? [action.from, action.until].filter((at) => at > now) : [],
+  )
+  return { freeze, rollback, pinned, retire, reasons, expires: earliest([...ends, ...windows]) }
 }
 
 /** The old plan is at hand, or the last plan repeats it already. */
@@ -100,6 +113,9 @@ const canRepeat = ({ rollback, previous }: Situation, to: Generation): boolean =
 
 const isTarget = ({ policy }: Compiled, pool: string, target: string): boolean =>
   policy.pools.get(pool)?.targets.some(({ id }) => id === target) === true
+
+const isSite = ({ policy }: Compiled, site: string, pool: string | null): boolean =>
+  [...policy.pools.values()].some(({ id, targets }) => (pool ?? id) === id && targets.some((one) => one.site === site))
 
 export function assess(situation: Situation): Assessment {
   const { compiled, previous } = situation
@@ -113,7 +129,7 @@ export function assess(situation: Situation): Assessment {
   const head = previous?.head
   const pinnedBefore = new Set(head?.pinned)
   const pinsDiffer = new Set([...pinned, ...pinnedBefore].filter((name) => pinned.has(name) !== pinnedBefore.has(name)))
-  const balances = rollback === undefined ? balancesOf(situation) : new Map<string, Balance>()
+  const balances = rollback === undefined ? balancesOf(situation) : new Map<string, Step>()
   const pools: Record<string, PoolState> = {}
   const rebuild = new Set<number>()
   const add = (names: Iterable<Name>) => {
@@ -160,33 +176,22 @@ export function assess(situation: Situation): Assessment {
   }
 }
 
-function balancesOf({
-  compiled,
-  observations,
-  overrides,
-  refused,
-  previous,
-  since,
-  now,
-}: Situation): Map<string, Balance> {
-  const drains = new Map<string, Map<string, Drain>>()
-  for (const override of overrides) {
-    const { action, author, reason } = override
-    if (action.kind !== 'drain' || !inForce(override, now) || refused.has(subjectOf(action))) continue
-    const ofPool = drains.get(action.pool) ?? new Map<string, Drain>()
-    drains.set(action.pool, ofPool)
-    ofPool.set(action.target, { by: author, reason, underFloor: override.breaks.includes('S5') })
-  }
-  const results = new Map<string, Balance>()
+function balancesOf(situation: Situation): Map<string, Step> {
+  const { compiled, observations, reports, demands, previous, since, now } = situation
+  const orders = ordersOf(situation)
+  const results = new Map<string, Step>()
   for (const pool of compiled.policy.pools.values()) {
-    const seen = observations.get(pool.id) ?? []
+    const { drains, evacuations } = orders(pool.id)
     results.set(
       pool.id,
-      balance({
+      step({
         pool,
         previous: previous?.head.pools[pool.id],
-        verdicts: new Map(pool.targets.map(({ id }) => [id, judge(pool, id, seen, now)])),
-        drains: drains.get(pool.id) ?? new Map(),
+        observations: observations.get(pool.id) ?? [],
+        reports: reports.get(pool.id) ?? [],
+        demands: demands.get(pool.id) ?? [],
+        drains,
+        evacuations,
         since,
         now,
       }),
@@ -195,8 +200,37 @@ function balancesOf({
   return results
 }
 
-const sameTargets = (a: PoolState, b: PoolState): boolean =>
-  Object.keys(a.targets).sort().join() === Object.keys(b.targets).sort().join()
+/** What operators want out, by pool. */
+function ordersOf({ overrides, refused, now }: Pick<Situation, 'overrides' | 'refused' | 'now'>) {
+  const drains = new Map<string, Map<string, Drain>>()
+  const everywhere = new Map<string, SiteOrder>()
+  const inPools = new Map<string, Map<string, SiteOrder>>()
+  const of = <T>(pools: Map<string, Map<string, T>>, pool: string): Map<string, T> => {
+    const found = pools.get(pool) ?? new Map<string, T>()
+    pools.set(pool, found)
+    return found
+  }
+  for (const override of overrides) {
+    const { action, author: by, reason, breaks } = override
+    if (!inForce(override, now) || refused.has(subjectOf(action))) continue
+    const order = { by, reason, underFloor: breaks.includes('S5') }
+    if (action.kind === 'drain') of(drains, action.pool).set(action.target, order)
+    else if (action.kind === 'maintenance') {
+      if (isOpenWindow(action, now)) everywhere.set(action.site, order)
+    } else if (action.kind === 'evacuate')
+      (action.pool === null ? everywhere : of(inPools, action.pool)).set(action.site, order)
+  }
+  return (pool: string) => ({
+    drains: drains.get(pool) ?? new Map<string, Drain>(),
+    evacuations: new Map([...everywhere, ...(inPools.get(pool) ?? [])]),
+  })
+}
+
+function sameTargets(a: PoolState, b: PoolState): boolean {
+  if (a.targets === b.targets) return true
+  const ids = Object.keys(a.targets)
+  return ids.length === Object.keys(b.targets).length && ids.every((id) => Object.hasOwn(b.targets, id))
+}
 
 /** Grows at once, shrinks late: a change of the count rewrites every shard, though no answer. */
 function shardCountOf(compiled: Compiled, previous: PlanHead | null): number {

@@ -66,6 +66,8 @@ function planned(
     overrides,
     compiled: compiled(source),
     observations: new Map([['web', [observation('web', histories, now)]]]),
+    reports: new Map(),
+    demands: new Map(),
     previous,
     above: (previous?.head.generation ?? 0) as Generation,
     now: now as EpochMs,

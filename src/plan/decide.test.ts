@@ -13,7 +13,7 @@ import {
 } from '../../test/support/planning.ts'
 import type { Generation } from '../model/generation.ts'
 
-const web = pool('web', [target(0), target(1), target(2)])
+const web = pool('web', [target(0), target(1), target(2)], { holdMs: 3_000 })
 const source = policy([web], [pooled('db', 'web'), alias('www', 'db'), fixed('static', '198.51.100.1')])
 const up = { t0: 'pp', t1: 'pp', t2: 'pp' }
 const all = '5 addresses 192.0.2.1*100 192.0.2.2*100 192.0.2.3*100'

@@ -7,6 +7,7 @@ import { parseName } from '../model/name.ts'
 import type { Observation, TargetSeen } from '../model/observation.ts'
 import { type Override, subjectOf } from '../model/override.ts'
 import type { EnactorProgress } from '../model/progress.ts'
+import type { Demand, Report, TargetReport } from '../model/report.ts'
 
 type Loose<T> = { readonly [K in keyof T]?: unknown }
 
@@ -69,6 +70,32 @@ function isSeen(value: unknown): value is TargetSeen {
   if (typeof value !== 'object' || value === null) return false
   const seen = value as Loose<TargetSeen>
   return isText(seen.history) && /^[pf]{0,32}$/.test(seen.history) && isTime(seen.at) && isText(seen.detail)
+}
+
+/** What agents said of a pool; statements in it that are none are left out. */
+export function readReport(key: string, value: Uint8Array): Report | undefined {
+  const found = keys.report.decode(value) as Loose<Report> | undefined
+  if (found === undefined || !isText(found.pool) || !isText(found.intake)) return undefined
+  if (key !== keys.report.key(found.pool, found.intake)) return undefined
+  if (!isTime(found.at) || typeof found.targets !== 'object' || found.targets === null) return undefined
+  const targets = Object.entries(found.targets).filter((entry): entry is [string, TargetReport] => isReport(entry[1]))
+  return { ...(found as Report), targets: Object.fromEntries(targets) }
+}
+
+function isReport(value: unknown): value is TargetReport {
+  if (typeof value !== 'object' || value === null) return false
+  const { state, at, agent, detail } = value as Loose<TargetReport>
+  return (
+    (state === 'ready' || state === 'not-ready' || state === 'pending') && isTime(at) && isText(agent) && isText(detail)
+  )
+}
+
+/** A demand, whatever its value: what cannot be is ignored where it would count, with the reason. */
+export function readDemand(key: string, value: Uint8Array): Demand | undefined {
+  const found = keys.demand.decode(value) as Loose<Demand> | undefined
+  if (found === undefined || !isText(found.pool) || !isText(found.by) || !isText(found.source)) return undefined
+  if (key !== keys.demand.key(found.pool, found.by) || !isTime(found.at)) return undefined
+  return { ...(found as Demand), value: typeof found.value === 'number' ? found.value : Number.NaN }
 }
 
 /** What of an enactor's progress bears on planning. */

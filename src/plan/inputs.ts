@@ -6,9 +6,10 @@ import { keys } from '../model/keys.ts'
 import type { Observation } from '../model/observation.ts'
 import { type Override, subjectOf } from '../model/override.ts'
 import type { PolicyInForce } from '../model/progress.ts'
+import type { Demand, Report } from '../model/report.ts'
 import { type Entry, never, type Revision, type Store, type Write } from '../store/store.ts'
 import type { EpochMs, World } from '../world/world.ts'
-import { type Ahead, readAhead, readObservation, readOverride } from './documents.ts'
+import { type Ahead, readAhead, readDemand, readObservation, readOverride, readReport } from './documents.ts'
 import { trace } from './events.ts'
 
 export interface Filed<T> {
@@ -19,6 +20,8 @@ export interface Filed<T> {
 export interface Inputs {
   /** By pool. */
   observations(): ReadonlyMap<string, readonly Observation[]>
+  reports(): ReadonlyMap<string, readonly Report[]>
+  demands(): ReadonlyMap<string, readonly Demand[]>
   /** Well-formed ones, by key. */
   readonly overrides: ReadonlyMap<string, Filed<Override>>
   readonly progress: ReadonlyMap<string, Ahead>
@@ -44,11 +47,13 @@ export interface Inputs {
 const readsAtOnce = 64
 
 export function inputsOf(world: World, store: Store): Inputs {
-  const observations = new Map<string, Observation>()
+  const observations = byPool(keys.observation.prefix, readObservation, 'an observation')
+  const reports = byPool(keys.report.prefix, readReport, 'what agents reported')
+  const demands = byPool(keys.demand.prefix, readDemand, 'a demand')
+  const seen = [observations, reports, demands]
   const overrides = new Map<string, Filed<Override>>()
   const overrideRevisions = new Map<string, Revision>()
   const progress = new Map<string, Ahead>()
-  let grouped: ReadonlyMap<string, readonly Observation[]> | undefined
   let policy: { document: PolicyInForce | undefined; revision: Revision } = { document: undefined, revision: never }
   let watched: Revision = never
 
@@ -56,12 +61,9 @@ export function inputsOf(world: World, store: Store): Inputs {
 
   /** Takes one document in, or out; says whether that may change a decision. */
   const take = (key: string, entry: Entry | undefined): boolean => {
-    if (key.startsWith(keys.observation.prefix)) {
-      const document = entry && readObservation(key, entry.value)
-      if (entry !== undefined && document === undefined) refuse(key, 'expected an observation')
-      if (document === undefined) observations.delete(key)
-      else observations.set(key, document)
-      grouped = undefined
+    const kind = seen.find(({ prefix }) => key.startsWith(prefix))
+    if (kind !== undefined) {
+      if (!kind.take(key, entry)) refuse(key, `expected ${kind.what}`)
       return true
     }
     if (key.startsWith(keys.override.prefix)) {
@@ -83,18 +85,16 @@ export function inputsOf(world: World, store: Store): Inputs {
     return true
   }
 
-  const isInput = (key: string) =>
-    key === keys.policy.key() ||
-    [keys.observation.prefix, keys.override.prefix, keys.progress.prefix].some((prefix) => key.startsWith(prefix))
+  const prefixes = [...seen.map(({ prefix }) => prefix), keys.override.prefix, keys.progress.prefix]
+  const isInput = (key: string) => key === keys.policy.key() || prefixes.some((prefix) => key.startsWith(prefix))
 
   const load = async () => {
     watched = (await store.range(keys.head.key(), { limit: 1 })).revision
-    observations.clear()
+    for (const kind of seen) kind.clear()
     overrides.clear()
     overrideRevisions.clear()
     progress.clear()
-    grouped = undefined
-    for (const prefix of [keys.observation.prefix, keys.override.prefix, keys.progress.prefix])
+    for (const prefix of prefixes)
       for (let after: string | undefined; ; ) {
         const range = await store.range(prefix, after === undefined ? {} : { after })
         for (const entry of range.entries) take(entry.key, entry)
@@ -115,10 +115,9 @@ export function inputsOf(world: World, store: Store): Inputs {
   }
 
   return {
-    observations() {
-      grouped ??= Map.groupBy(observations.values(), ({ pool }) => pool)
-      return grouped
-    },
+    observations: observations.grouped,
+    reports: reports.grouped,
+    demands: demands.grouped,
     overrides,
     progress,
     policyInForce: () => policy,
@@ -152,6 +151,36 @@ export function inputsOf(world: World, store: Store): Inputs {
     forget(key) {
       overrides.delete(key)
       overrideRevisions.delete(key)
+    },
+  }
+}
+
+/** Documents of one kind, those that are well-formed, grouped again only when one of them changed. */
+function byPool<Document extends { readonly pool: string }>(
+  prefix: string,
+  read: (key: string, value: Uint8Array) => Document | undefined,
+  what: string,
+) {
+  const documents = new Map<string, Document>()
+  let grouped: ReadonlyMap<string, readonly Document[]> | undefined
+  return {
+    prefix,
+    what,
+    /** False for a document that is none. */
+    take(key: string, entry: Entry | undefined): boolean {
+      grouped = undefined
+      const document = entry && read(key, entry.value)
+      if (document === undefined) documents.delete(key)
+      else documents.set(key, document)
+      return entry === undefined || document !== undefined
+    },
+    clear(): void {
+      grouped = undefined
+      documents.clear()
+    },
+    grouped(): ReadonlyMap<string, readonly Document[]> {
+      grouped ??= Map.groupBy(documents.values(), ({ pool }) => pool)
+      return grouped
     },
   }
 }

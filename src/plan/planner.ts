@@ -223,6 +223,8 @@ class Planner {
     const situation = {
       compiled,
       observations: this.#inputs.observations(),
+      reports: this.#inputs.reports(),
+      demands: this.#inputs.demands(),
       overrides,
       refused: this.#refusedNow(base),
       previous: base.head === null ? null : { head: base.head },

@@ -213,7 +213,7 @@ describe('health', () => {
         seconds(3)
         expect(driver.previous?.head.pools.web?.targets[id]?.kind).toBe('removed')
         probing.health.set(id, 'up')
-        seconds(30)
+        seconds(40)
         expect(driver.previous?.head.pools.web).toMatchObject({ capacity: 1, targets: { [id]: { kind: 'serving' } } })
       }),
       { numRuns: 40 },

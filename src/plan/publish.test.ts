@@ -14,6 +14,8 @@ function plan() {
   const decided = decide({
     compiled: compiled(policy([], [fixed('static', '198.51.100.1')])),
     observations: new Map(),
+    reports: new Map(),
+    demands: new Map(),
     overrides: [],
     refused: new Map(),
     previous: null,

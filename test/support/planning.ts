@@ -7,6 +7,7 @@ import type { Observation } from '../../src/model/observation.ts'
 import type { Override, OverrideAction } from '../../src/model/override.ts'
 import { lineOf, type PlanText, shardOf } from '../../src/model/plan.ts'
 import { type Endpoint, type Limits, type Policy, type Pool, type Target, usualLimits } from '../../src/model/policy.ts'
+import type { Demand, Report } from '../../src/model/report.ts'
 import { affectedShards } from '../../src/plan/assess.ts'
 import { check, type Violation } from '../../src/plan/check.ts'
 import { type Compiled, compile, isCompiled } from '../../src/plan/compile.ts'
@@ -102,6 +103,8 @@ export function override(action: OverrideAction, changes: Partial<Override> = {}
 export interface Step {
   readonly now: number
   readonly observations?: readonly Observation[]
+  readonly reports?: readonly Report[]
+  readonly demands?: readonly Demand[]
   readonly overrides?: readonly Override[]
   readonly policy?: Policy
   readonly ahead?: number
@@ -134,6 +137,8 @@ export class Driver {
     return {
       compiled: this.#compiled,
       observations: Map.groupBy(step.observations ?? [], (one) => one.pool),
+      reports: Map.groupBy(step.reports ?? [], (one) => one.pool),
+      demands: Map.groupBy(step.demands ?? [], (one) => one.pool),
       overrides: step.overrides ?? [],
       refused: this.#refused,
       previous: this.previous,
