@@ -1,14 +1,12 @@
 /** Copies of zones, made and put back: what a server does that lost its disk and gets an older one. */
 import type { Name } from '../src/model/name.ts'
 import type { Region } from './region.ts'
-import type { SimulatedAuthority, Standing } from './sim/authority.ts'
+import { type Authority, nothing, type Standing } from './sim/authority.ts'
 
 export type ZoneCopy = ReadonlyMap<Name, Standing>
 
-const nothing: Standing = { marker: [], addresses: [], alias: null, ttl: null }
-
-const authorityAt = ({ authorities }: Region, zone: number): SimulatedAuthority =>
-  authorities[zone % authorities.length] as SimulatedAuthority
+const authorityAt = ({ authorities }: Region, zone: number): Authority =>
+  authorities[zone % authorities.length] as Authority
 
 export function copyZone(region: Region, zone: number): ZoneCopy {
   const authority = authorityAt(region, zone)

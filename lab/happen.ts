@@ -7,9 +7,11 @@ import { generationAt } from './checks/check.ts'
 import { editOften, editPolicy, giveOverride } from './operate.ts'
 import type { Region } from './region.ts'
 import { rivalDoes } from './rival.ts'
-import { calmAuthority, type SimulatedAuthority } from './sim/authority.ts'
-import { ms } from './sim/kernel.ts'
+import { type Authority, calmAuthority } from './sim/authority.ts'
+import { calmDisk } from './sim/disk.ts'
+import { ms, type Process } from './sim/kernel.ts'
 import { calm } from './sim/network.ts'
+import { SimulatedServer } from './sim/server.ts'
 import { calmStore } from './sim/store.ts'
 import type { Happening } from './story.ts'
 
@@ -92,6 +94,47 @@ export function happen(region: Region, happening: Happening): void {
       })
       break
     }
+    case 'cut-one-way': {
+      const { process } = serverAt(region, happening.zone)
+      const [from, to] = happening.way === 'to' ? [happening.process, process.id] : [process.id, happening.process]
+      network.cut(from, to)
+      later(happening.forMs, () => network.mend(from, to))
+      break
+    }
+    case 'link-weather': {
+      const { process } = serverAt(region, happening.zone)
+      const per = (of: number) => ({ of, in: 1000 })
+      network.setLink(process.id, {
+        delay: [ms(1), ms(happening.delayMs)],
+        drop: per(happening.drop),
+        duplicate: per(happening.duplicate),
+        reorder: per(happening.reorder),
+        reset: per(happening.reset),
+      })
+      later(happening.forMs, () => network.setLink(process.id, null))
+      break
+    }
+    case 'disk': {
+      const { disk } = serverAt(region, happening.zone)
+      disk.weather = {
+        delay: happening.what === 'slow' ? [ms(20), ms(800)] : calmDisk.delay,
+        failing: happening.what === 'failing' ? { of: 1, in: 3 } : calmDisk.failing,
+        full: happening.what === 'full',
+      }
+      later(happening.forMs, () => {
+        disk.weather = calmDisk
+      })
+      break
+    }
+    case 'power': {
+      const server = serverAt(region, happening.zone)
+      server.losePower()
+      later(happening.forMs, () => kernel.start(server.process))
+      break
+    }
+    case 'replay':
+      serverAt(region, happening.zone).replay(happening.which)
+      break
     case 'net-weather':
       network.weather = {
         ...calm,
@@ -112,12 +155,17 @@ export function happen(region: Region, happening: Happening): void {
       }
       break
     case 'zone-lost':
-      putBackZone(region, happening.zone, new Map())
-      break
-    case 'zone-backup':
-      if (happening.what === 'make') region.copies.set(happening.zone, copyZone(region, happening.zone))
+    case 'zone-backup': {
+      const authority = authorityAt(region, happening.zone)
+      if (authority instanceof SimulatedServer) {
+        if (happening.kind === 'zone-backup' && happening.what === 'make') authority.makeBackup()
+        else if (authority.putBack(happening.kind === 'zone-lost'))
+          later(stoppedMs, () => kernel.start(authority.process))
+      } else if (happening.kind === 'zone-lost') putBackZone(region, happening.zone, new Map())
+      else if (happening.what === 'make') region.copies.set(happening.zone, copyZone(region, happening.zone))
       else putBackZone(region, happening.zone, region.copies.get(happening.zone))
       break
+    }
     case 'rival':
       rivalDoes(region, happening)
       break
@@ -184,7 +232,13 @@ function flap({ kernel, hosts }: Region, { pool, target, everyMs, times }: Happe
     })
 }
 
-function authorityAt(region: Region, zone: number): SimulatedAuthority {
+function serverAt(region: Region, zone: number): SimulatedServer {
+  const authority = authorityAt(region, zone)
+  if (!(authority instanceof SimulatedServer)) throw new Error(`expected a server for zone ${zone}, found a fake`)
+  return authority
+}
+
+function authorityAt(region: Region, zone: number): Authority {
   const authority = region.authorities[zone % region.authorities.length]
   if (authority === undefined) throw new Error('expected an authority, found none')
   return authority
@@ -273,6 +327,14 @@ function damage({ store }: Region, what: (Happening & { kind: 'damage' })['what'
   }
 }
 
+/** Signatures are good for five minutes: whoever is further off is told so, and somebody sets that clock. */
+function setClocks(processes: readonly Process[]): void {
+  for (const process of processes) {
+    if (Math.abs(process.wallOffsetMs) > 120_000) process.wallOffsetMs = 0
+    process.driftPpm = 0
+  }
+}
+
 /** Everything that was cut is joined, everything that was down is up; clocks stay as wrong as they are. */
 export function heal(region: Region): void {
   const { kernel, network, store, authorities } = region
@@ -287,6 +349,11 @@ export function heal(region: Region): void {
     authority.up = true
     authority.weather = calmAuthority
   }
+  for (const { process, disk } of region.servers) {
+    network.setLink(process.id, null)
+    disk.weather = calmDisk
+  }
+  if (region.servers.length > 0) setClocks(kernel.processes)
   for (const process of kernel.processes) {
     kernel.resume(process)
     kernel.start(process)

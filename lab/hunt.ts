@@ -1,7 +1,7 @@
 /** Looks for what a planted bug must violate, seed after seed. */
 import type { Bug } from './bugs/bug.ts'
 import { type Outcome, runStory } from './run.ts'
-import { drawStory, type Story } from './story.ts'
+import { drawStory, type Story, withAuthority } from './story.ts'
 
 /** No bug may hide longer than this. */
 export const seedsMax = 1_000
@@ -12,7 +12,10 @@ export interface Found {
   readonly outcome: Outcome
 }
 
-export const storyFor = (bug: Bug, seed: number): Story => bug.tempt?.(drawStory(seed)) ?? drawStory(seed)
+export function storyFor(bug: Bug, seed: number): Story {
+  const drawn = withAuthority(drawStory(seed), bug.authority)
+  return bug.tempt?.(drawn) ?? drawn
+}
 
 export const runWith = (bug: Bug, story: Story, tell?: (line: string) => void): Promise<Outcome> =>
   runStory(story, { sabotage: (region) => bug.plant(region), only: bug.violates, ...(tell && { tell }) })

@@ -34,13 +34,13 @@ export function watchRegion(region: Region, chronicle: Chronicle): void {
   }
   for (const authority of region.authorities) {
     const changed = authority.onChange
-    authority.onChange = (name, before, after, by) => {
+    authority.onChange = (name, before, after, by, sent) => {
       const plan = generationAt(after) ?? 0
       const isEmpty = after.addresses.length === 0 && after.alias === null
       if (by !== 'hand') chronicle.message(by, name, isEmpty ? 'delete' : 'write', plan)
       const text = isEmpty ? 'no address' : String(plan === 0 ? '?' : plan)
       chronicle.begin('answer', { lane: name, tone: isEmpty ? 'empty' : 'plan', plan, text })
-      changed(name, before, after, by)
+      changed(name, before, after, by, sent)
     }
   }
 }

@@ -13,13 +13,14 @@ import type { Provider } from '../src/providers/provider.ts'
 import type { Store } from '../src/store/store.ts'
 import type { EpochMs, TraceEvent, World } from '../src/world/world.ts'
 import type { ZoneCopy } from './backups.ts'
-import { SimulatedAuthority } from './sim/authority.ts'
+import { type Authority, SimulatedAuthority } from './sim/authority.ts'
 import { type Kernel, ms, type Process } from './sim/kernel.ts'
 import { Network } from './sim/network.ts'
+import { SimulatedServer } from './sim/server.ts'
 import { SimulatedStore, type StoreCopy } from './sim/store.ts'
 import { epoch, simulatedWorld } from './sim/world.ts'
-import { processIds, type Shape } from './story.ts'
-import { addressOf, noWishes, policyOf, type Wishes } from './wishes.ts'
+import { kindOf, processIds, type Shape, serverId } from './story.ts'
+import { addressOf, addressOfZone, noWishes, policyOf, type Wishes, zoneName } from './wishes.ts'
 
 export interface TargetHost {
   readonly pool: number
@@ -41,7 +42,7 @@ export class Region {
   readonly kernel: Kernel
   readonly network: Network
   readonly store: SimulatedStore
-  readonly authorities: readonly SimulatedAuthority[]
+  readonly authorities: readonly Authority[]
   readonly processes = new Map<string, Process>()
   readonly hosts: TargetHost[] = []
   readonly wishes: Wishes = noWishes()
@@ -63,15 +64,10 @@ export class Region {
     this.shape = shape
     this.network = new Network(kernel)
     this.store = new SimulatedStore(kernel)
-    this.authorities = Array.from(
-      { length: shape.zones },
-      (_, zone) =>
-        new SimulatedAuthority(kernel, `zone ${zone}`, {
-          guarantee: 'atomic-conditional',
-          comparesTtl: shape.comparesTtl,
-        }),
-    )
     this.policy = this.#noted(policyOf(shape, this.wishes))
+    this.authorities = Array.from({ length: shape.zones }, (_, zone) => this.#authority(zone))
+    for (const authority of this.authorities)
+      if (authority instanceof SimulatedServer) this.processes.set(authority.process.id, authority.process)
     for (const [pool, targets] of shape.pools.entries())
       for (let target = 0; target < targets; target++) this.#addHost(pool, target)
     for (const id of processIds('prober', shape.probers)) this.#add(id, 'prober')
@@ -79,7 +75,34 @@ export class Region {
     for (const id of processIds('enactor', shape.enactors)) this.#add(id, 'enactor')
   }
 
-  authorityOf(name: Name): SimulatedAuthority {
+  #authority(zone: number): Authority {
+    const { kernel, shape } = this
+    const kind = kindOf(shape, zone)
+    if (kind === 'server')
+      return new SimulatedServer(kernel, this.network, {
+        id: serverId(zone),
+        zone: zoneName(zone),
+        address: addressOfZone(zone),
+        writers: processIds('enactor', shape.enactors),
+        listener: (process, event) => this.listener(process, event),
+      })
+    return new SimulatedAuthority(kernel, `zone ${zone}`, {
+      guarantee: kind === 'atomic' ? 'atomic' : 'atomic-conditional',
+      comparesTtl: kind === 'batch' || (kind === 'strict' && shape.comparesTtl),
+      ...(kind === 'batch' && { wholeBatch: true }),
+    })
+  }
+
+  /** Those that are no servers. */
+  get fakes(): readonly SimulatedAuthority[] {
+    return this.authorities.filter((authority) => authority instanceof SimulatedAuthority)
+  }
+
+  get servers(): readonly SimulatedServer[] {
+    return this.authorities.filter((authority) => authority instanceof SimulatedServer)
+  }
+
+  authorityOf(name: Name): Authority {
     const zone = [...this.policy.zones.keys()].findIndex((apex) => name.endsWith(`.${apex}`))
     const authority = this.authorities[Math.max(0, zone)]
     if (authority === undefined) throw new Error(`expected an authority for ${name}, found none`)
@@ -126,10 +149,10 @@ export class Region {
     }
   }
 
-  #provider(self: Process, zone: Zone): Provider {
+  #provider(world: World, self: Process, zone: Zone): Provider {
     const authority = this.authorities[[...this.policy.zones.keys()].indexOf(zone.name)]
     if (authority === undefined) throw new Error(`expected an authority for ${zone.name}, found none`)
-    const provider = authority.of(self)
+    const provider = authority.of(self, world)
     return this.substitutes.provider?.(provider, self, zone) ?? provider
   }
 
@@ -138,7 +161,10 @@ export class Region {
       const world = simulatedWorld(this.kernel, this.network, self, (from, event) => this.listener(from, event))
       if (role === 'prober') return await prober(world, this.#ports(role, self))
       if (role === 'enactor')
-        return await enactor(world, { ...this.#ports(role, self), provider: (zone) => this.#provider(self, zone) })
+        return await enactor(world, {
+          ...this.#ports(role, self),
+          provider: (zone) => this.#provider(world, self, zone),
+        })
       const sweep = this.substitutes.sweeper ?? sweeper
       return await Promise.all([
         planner(world, this.#ports('planner', self)),

@@ -1,6 +1,7 @@
 /** Another owner in the same zones: a second deployment with a name of its own, or a person. */
 import type { Name } from '../src/model/name.ts'
 import type { Region } from './region.ts'
+import { SimulatedServer } from './sim/server.ts'
 import type { Happening } from './story.ts'
 
 const recordsOf = (generation: number | null, address: string) => ({
@@ -13,8 +14,11 @@ const recordsOf = (generation: number | null, address: string) => ({
 
 /** Records at a name that is theirs from now on; `generation`: of their marker, null if they have none. */
 export function placeRival(region: Region, name: Name, generation: number | null): void {
+  const authority = region.authorityOf(name)
+  // By then an enactor could have been first: what hands do at a running server takes its time.
+  if (authority instanceof SimulatedServer && authority.wasStarted) return
   region.foreign.add(name)
-  region.authorityOf(name).tamper(name, recordsOf(generation, '198.51.100.7'))
+  authority.tamper(name, recordsOf(generation, '198.51.100.7'))
 }
 
 export function rivalDoes(region: Region, { name: index, what }: Happening & { readonly kind: 'rival' }): void {
@@ -23,6 +27,8 @@ export function rivalDoes(region: Region, { name: index, what }: Happening & { r
   if (name === undefined) return
   const authority = region.authorityOf(name)
   if (what === 'leave') {
+    // A running server does not let go of a marker, whoever asks.
+    if (authority instanceof SimulatedServer) return
     region.foreign.delete(name)
     authority.tamper(name, { marker: [], addresses: [], alias: null, ttl: null })
     return

@@ -4,6 +4,7 @@
  */
 import { whatIsWrong } from './checks/arrived.ts'
 import { type Check, generationAt, type Invariant, type RunScene, type Violation } from './checks/check.ts'
+import { comesBack } from './checks/comes-back.ts'
 import { forward } from './checks/forward.ts'
 import { honest } from './checks/honest.ts'
 import { mineOnly } from './checks/mine-only.ts'
@@ -77,15 +78,17 @@ export async function runStory(story: Story, { tell, sabotage, only }: RunOption
     stored: (key) => region.store.peek(key),
     storedKeys: (prefix) => region.store.keys(prefix),
     now: () => kernel.now / 1000,
-    wasHeldUp: (id, withinMs) =>
-      kernel.now - region.process(id).pausedUntil < ms(withinMs) && kernel.now > ms(withinMs),
+    wasHeldUp: (id, withinMs) => {
+      const process = region.processes.get(id)
+      return process === undefined || (kernel.now - process.pausedUntil < ms(withinMs) && kernel.now > ms(withinMs))
+    },
     cutOffMs: (id) => region.store.unreachableFor(id) / 1000,
     clocksAreRight: () => clocksAreRight,
     healedAt: () => healedAt,
     foreign,
   }
   const checks = [
-    forward(),
+    forward(scene),
     neverEmpty(scene),
     whole(),
     wayBack(scene, story.shape.keepPlans),
@@ -94,12 +97,13 @@ export async function runStory(story: Story, { tell, sabotage, only }: RunOption
     honest(scene),
     noStarvation(scene),
     staticStability(scene),
+    comesBack(),
   ].filter(({ invariant }) => only === undefined || invariant === only) as readonly Check[]
   let found: Violation | null = null
   for (const authority of region.authorities)
-    authority.onChange = (name, before, after, by) => {
+    authority.onChange = (name, before, after, by, sent) => {
       say?.(`${by.padEnd(10)} ${name} ${describe(before)} => ${describe(after)}`)
-      for (const check of checks) found ??= check.onRecords?.(name, before, after, by) ?? null
+      for (const check of checks) found ??= check.onRecords?.(name, before, after, by, sent / 1000) ?? null
     }
   region.store.onCommit = (writes, by) => {
     if (say !== undefined) {

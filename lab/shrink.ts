@@ -4,7 +4,7 @@
  * what it takes.
  */
 import type { Outcome } from './run.ts'
-import { fitting, type Happening, type Shape, type Story } from './story.ts'
+import { fitting, type Happening, kindOf, type Shape, type Story } from './story.ts'
 
 export interface Shrunk {
   readonly story: Story
@@ -122,14 +122,15 @@ class Shrinking {
   }
 }
 
-const weightOf = ({ pools, ...shape }: Shape): number =>
+const weightOf = ({ pools, authorities = [], ...shape }: Shape): number =>
   Object.values(shape).reduce<number>((sum, value) => sum + Math.min(20, Number(value)), 0) +
-  pools.reduce((sum, targets) => sum + targets, 0)
+  pools.reduce((sum, targets) => sum + targets, 0) +
+  authorities.filter((kind) => kind !== 'strict').length
 
 type Smaller = (shape: Shape) => Shape | null
 
 const toLeast =
-  (key: Exclude<keyof Shape, 'pools' | 'foreign' | 'comparesTtl'>, least: number): Smaller =>
+  (key: Exclude<keyof Shape, 'pools' | 'foreign' | 'comparesTtl' | 'authorities'>, least: number): Smaller =>
   (shape) =>
     shape[key] > least ? { ...shape, [key]: least } : null
 
@@ -159,6 +160,19 @@ const smallerShapes: readonly Smaller[] = [
   toLeast('rampMs', 0),
   toLeast('coalesceMs', 0),
   (shape) => (shape.foreign ? { ...shape, foreign: false } : null),
+  // Not only fewer zones of other kinds, but none: the story is then told without them.
+  (shape) => {
+    if (shape.authorities === undefined) return null
+    const { authorities: _, ...rest } = shape
+    return rest
+  },
+  ...[0, 1].map(
+    (zone): Smaller =>
+      (shape) => {
+        if (kindOf(shape, zone) === 'strict' || zone >= shape.zones) return null
+        return { ...shape, authorities: (shape.authorities ?? []).map((kind, at) => (at === zone ? 'strict' : kind)) }
+      },
+  ),
   (shape) => (shape.comparesTtl ? { ...shape, comparesTtl: false } : null),
 ]
 

@@ -5,6 +5,13 @@
  */
 import { type Stream, stream } from './sim/random.ts'
 
+/**
+ * What answers for a zone: the built-in server with its own code; a strict fake; one that takes a call as a whole and
+ * compares the TTL, as Route 53 does; one that replaces whatever stands there.
+ */
+export const authorityKinds = ['server', 'strict', 'batch', 'atomic'] as const
+export type AuthorityKind = (typeof authorityKinds)[number]
+
 export interface Shape {
   readonly planners: number
   readonly enactors: number
@@ -22,7 +29,19 @@ export interface Shape {
   readonly comparesTtl: boolean
   /** Records of somebody else at a planned name. */
   readonly foreign: boolean
+  /** Of each zone; absent: a strict fake, which compares the TTL or not. */
+  readonly authorities?: readonly AuthorityKind[]
 }
+
+export const kindOf = ({ authorities }: Shape, zone: number): AuthorityKind => authorities?.[zone] ?? 'strict'
+
+/** Processes on which the built-in server runs, one for each such zone. */
+export const serverIds = (shape: Shape): readonly string[] =>
+  Array.from({ length: shape.zones }, (_, zone) => zone)
+    .filter((zone) => kindOf(shape, zone) === 'server')
+    .map(serverId)
+
+export const serverId = (zone: number): string => `server-z${zone}`
 
 /** Times in virtual milliseconds; `per mille` where a fault is a matter of chance. */
 export type Happening = { readonly at: number } & (
@@ -71,6 +90,31 @@ export type Happening = { readonly at: number } & (
       readonly way: 'there' | 'back'
       readonly forMs: number
     }
+  /** What an authority hears, or what it says, does not get through. */
+  | {
+      readonly kind: 'cut-one-way'
+      readonly process: string
+      readonly zone: number
+      readonly way: 'to' | 'from'
+      readonly forMs: number
+    }
+  /** Connections to a server break, datagrams come twice and out of turn. */
+  | {
+      readonly kind: 'link-weather'
+      readonly zone: number
+      readonly drop: number
+      readonly duplicate: number
+      readonly reorder: number
+      readonly reset: number
+      readonly delayMs: number
+      readonly forMs: number
+    }
+  /** A server's disk. */
+  | { readonly kind: 'disk'; readonly zone: number; readonly what: 'full' | 'failing' | 'slow'; readonly forMs: number }
+  /** A server's machine goes off and comes back: what its disk had not written for certain is torn. */
+  | { readonly kind: 'power'; readonly zone: number; readonly forMs: number }
+  /** An update that a server was sent some time ago comes to it once more. */
+  | { readonly kind: 'replay'; readonly zone: number; readonly which: number }
   | {
       readonly kind: 'hand'
       readonly name: number
@@ -155,7 +199,31 @@ export function drawStory(seed: number): Story {
     const happening = { at, ...random.pick(kinds)(random, shape) } as Happening
     if (!(keepsMarkers ? losesMarker(happening) : losesHistory(happening))) happenings.push(happening)
   }
-  return { seed, shape, troubleMs, calmMs: 120_000, happenings: happenings.sort((a, b) => a.at - b.at) }
+  const drawn = { seed, shape, troubleMs, calmMs: 120_000, happenings }
+  return { ...drawn, ...withAuthorities(drawn) }
+}
+
+/**
+ * In half of the stories something else than strict fakes answers for the zones. Drawn by itself, so that what else
+ * happens in a story does not depend on it.
+ */
+function withAuthorities({ seed, shape, troubleMs, happenings }: Story): Pick<Story, 'shape' | 'happenings'> {
+  const random = stream(seed, 'authorities')
+  const inOrder = (all: readonly Happening[]) => [...all].sort((a, b) => a.at - b.at)
+  if (random.chance({ of: 1, in: 2 })) return { shape, happenings: inOrder(happenings) }
+  const authorities = Array.from({ length: shape.zones }, () =>
+    random.pick(['server', 'server', 'strict', 'batch'] as const),
+  )
+  const whole = { ...shape, authorities }
+  const zones = authorities.flatMap((kind, zone) => (kind === 'server' ? [zone] : []))
+  const more: Happening[] = []
+  if (zones.length > 0)
+    for (let left = random.between(0, 16); left > 0; left--) {
+      const at = random.between(2_000, troubleMs - 1_000)
+      const happening = { at, ...random.pick(serverDrawers)(random, random.pick(zones), shape) } as Happening
+      more.push(happening)
+    }
+  return { shape: whole, happenings: inOrder([...happenings, ...more]) }
 }
 
 const losesMarker = (happening: Happening): boolean =>
@@ -184,6 +252,13 @@ function drawShape(random: Stream): Shape {
   }
 }
 
+/** With this kind of authority for every zone; undefined: the usual strict fake. */
+export function withAuthority(story: Story, kind: AuthorityKind | undefined): Story {
+  const { authorities: _, ...rest } = story.shape
+  const shape = kind === undefined ? rest : { ...rest, authorities: Array.from({ length: rest.zones }, () => kind) }
+  return { ...story, shape, happenings: fitting(shape, story.happenings) }
+}
+
 /** Distributes over `Happening`, which `Omit` would flatten. */
 type Undated = Happening extends infer H ? (H extends Happening ? Omit<H, 'at'> : never) : never
 
@@ -207,13 +282,55 @@ export function fitting(shape: Shape, happenings: readonly Happening[]): readonl
     ...processIds('planner', shape.planners),
     ...processIds('enactor', shape.enactors),
     ...processIds('prober', shape.probers),
+    ...serverIds(shape),
   ])
   return happenings.filter((happening) => {
     if ('process' in happening && !ids.has(happening.process)) return false
+    if (onlyAtServers.has(happening.kind) && kindOf(shape, 'zone' in happening ? happening.zone : 0) !== 'server')
+      return false
     if ('pool' in happening && happening.pool >= shape.pools.length) return false
     return !('zone' in happening) || happening.zone < shape.zones
   })
 }
+
+const onlyAtServers: ReadonlySet<string> = new Set(['cut-one-way', 'link-weather', 'disk', 'power', 'replay'])
+
+const serverDrawers: readonly ((random: Stream, zone: number, shape: Shape) => Undated)[] = [
+  (random, zone) => ({ kind: 'crash', process: serverId(zone), forMs: duration(random) }),
+  (random, zone) => ({ kind: 'power', zone, forMs: duration(random) }),
+  (random, zone) => ({ kind: 'pause', process: serverId(zone), forMs: duration(random) }),
+  (random, zone) => ({
+    kind: 'clock',
+    process: serverId(zone),
+    byMs: random.between(-400_000, 400_000),
+    driftPpm: random.between(-2_000, 2_000),
+  }),
+  (random, zone, shape) => ({
+    kind: 'cut-one-way',
+    process: random.pick(processIds('enactor', shape.enactors)),
+    zone,
+    way: random.pick(['to', 'from'] as const),
+    forMs: duration(random),
+  }),
+  (random, zone) => ({
+    kind: 'link-weather',
+    zone,
+    drop: random.between(0, 300),
+    duplicate: random.between(0, 300),
+    reorder: random.between(0, 300),
+    reset: random.between(0, 100),
+    delayMs: random.between(1, 300),
+    forMs: duration(random),
+  }),
+  (random, zone) => ({
+    kind: 'disk',
+    zone,
+    what: random.pick(['full', 'failing', 'slow'] as const),
+    forMs: duration(random),
+  }),
+  (random, zone) => ({ kind: 'replay', zone, which: random.below(64) }),
+  (random, zone) => ({ kind: 'replay', zone, which: random.below(64) }),
+]
 
 const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [
   (random, shape) => ({ kind: 'crash', process: anyProcess(random, shape), forMs: duration(random) }),

@@ -67,7 +67,8 @@ export const noWishes = (): Wishes => ({
 const sites = ['east', 'west', 'north'] as const
 
 export const addressOf = (pool: number, target: number): IpAddress => `10.0.${pool}.${target + 1}` as IpAddress
-const zoneName = (zone: number): Name => `z${zone}.test.` as Name
+export const addressOfZone = (zone: number) => ({ host: `10.1.${zone}.1`, port: 53 })
+export const zoneName = (zone: number): Name => `z${zone}.test.` as Name
 
 /** Made anew on every edit; equal wishes give equal digests. */
 export function policyOf(shape: Shape, wishes: Wishes): Policy {
@@ -75,7 +76,7 @@ export function policyOf(shape: Shape, wishes: Wishes): Policy {
   for (let zone = 0; zone < shape.zones; zone++)
     zones.set(zoneName(zone), {
       name: zoneName(zone),
-      authority: { kind: 'rfc2136', address: { host: `10.1.${zone}.1`, port: 53 } },
+      authority: { kind: 'rfc2136', address: addressOfZone(zone) },
       key: 'key.' as Name,
     })
   const pools = poolsOf(shape, wishes)

@@ -4,7 +4,7 @@
  */
 import type { Invariant } from '../checks/check.ts'
 import type { Region } from '../region.ts'
-import type { Story } from '../story.ts'
+import type { AuthorityKind, Story } from '../story.ts'
 
 export interface Bug {
   /** As typed: lower case and `-`. */
@@ -12,6 +12,8 @@ export interface Bug {
   /** What is switched off, or done instead, in one line. */
   readonly what: string
   readonly violates: Invariant
+  /** What answers for all zones, where that is to be another thing than the usual strict fake. */
+  readonly authority?: AuthorityKind
   /** Stories in which it has a chance; not given where any story will do. */
   tempt?(story: Story): Story
   /** Into a region that has not started yet. */

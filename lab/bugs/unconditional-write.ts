@@ -12,6 +12,6 @@ export const unconditionalWrite: Bug = {
       ...every(600, 2_500, 60_000, { kind: 'policy', what: 'ttl' }),
     ]),
   plant(region) {
-    for (const authority of region.authorities) authority.kind = { ...authority.kind, guarantee: 'atomic' }
+    for (const authority of region.fakes) authority.kind = { ...authority.kind, guarantee: 'atomic' }
   },
 }

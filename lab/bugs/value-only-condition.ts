@@ -13,7 +13,7 @@ export const valueOnlyCondition: Bug = {
       ...every(600, 2_500, 60_000, { kind: 'policy', what: 'ttl' }),
     ]),
   plant(region) {
-    for (const authority of region.authorities)
+    for (const authority of region.fakes)
       authority.kind = { ...authority.kind, ignoresMarker: true, comparesTtl: false }
   },
 }

@@ -7,7 +7,7 @@ import type { Limits, Policy, PolicySource, Zone } from '../../src/model/policy.
 import type { Provider, Published, Reading } from '../../src/providers/provider.ts'
 import type { Entry, Range, Store } from '../../src/store/store.ts'
 import type { Region, Role, Substitutes } from '../region.ts'
-import type { SimulatedAuthority } from '../sim/authority.ts'
+import { SimulatedAuthority } from '../sim/authority.ts'
 
 export function substitute(region: Region, substitutes: Substitutes): void {
   region.substitutes = { ...region.substitutes, ...substitutes }
@@ -15,7 +15,7 @@ export function substitute(region: Region, substitutes: Substitutes): void {
 
 export function authorityFor(region: Region, zone: Zone): SimulatedAuthority {
   const authority = region.authorities[[...region.policy.zones.keys()].indexOf(zone.name)]
-  if (authority === undefined) throw new Error(`expected an authority for ${zone.name}, found none`)
+  if (!(authority instanceof SimulatedAuthority)) throw new Error(`expected a fake for ${zone.name}, found none`)
   return authority
 }
 

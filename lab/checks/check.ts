@@ -44,8 +44,8 @@ export interface RunScene extends Scene {
 
 export interface Check {
   readonly invariant: Invariant
-  /** A change at an authority, by a process or by `hand`. */
-  onRecords?(name: Name, before: Standing, after: Standing, by: string): Violation | null
+  /** A change at an authority, by a process or by `hand` (or as `AuthorityListener` says); `sent`: when it set out. */
+  onRecords?(name: Name, before: Standing, after: Standing, by: string, sent?: number): Violation | null
   onCommit?(writes: readonly Write[], by: string): Violation | null
   /** Twice in a second of virtual time. */
   onTime?(): Violation | null

@@ -1,12 +1,15 @@
 /**
  * S1 forward: no program takes a name back, neither below what a program published there before, nor
- * below what it finds there; and no program takes the head of the plans back.
+ * below what it finds there; and no program takes the head of the plans back. A request that set out before
+ * a hand emptied the name (or that only came once more) can know no more than what it finds there.
  */
 import type { Name } from '../../src/model/name.ts'
-import { type Check, generationAt, json } from './check.ts'
+import { type Check, generationAt, json, type Scene } from './check.ts'
 
-export function forward(): Check {
+export function forward(scene: Pick<Scene, 'now'> = { now: () => 0 }): Check {
   const highest = new Map<Name, number>()
+  /** When a hand last changed a name. */
+  const touched = new Map<Name, number>()
   let head = 0
   return {
     invariant: 'S1',
@@ -21,11 +24,17 @@ export function forward(): Check {
       }
       return null
     },
-    onRecords(name, before, after, by) {
-      if (by === 'hand') return null
+    onRecords(name, before, after, by, sent = scene.now()) {
+      if (by === 'hand') {
+        touched.set(name, scene.now())
+        return null
+      }
       const now = generationAt(after) ?? 0
-      const known = Math.max(highest.get(name) ?? 0, generationAt(before) ?? 0)
-      highest.set(name, Math.max(known, now))
+      const found = generationAt(before) ?? 0
+      const published = Math.max(highest.get(name) ?? 0, found)
+      highest.set(name, Math.max(published, now))
+      const isBlind = by === 'replay' || sent < (touched.get(name) ?? Number.NEGATIVE_INFINITY)
+      const known = isBlind ? found : published
       return now < known
         ? { invariant: 'S1', text: `${by} took ${name} from generation ${known} back to ${now}` }
         : null

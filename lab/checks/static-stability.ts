@@ -10,9 +10,9 @@ const underWayMs = 5_000
 export function staticStability(scene: RunScene): Check {
   return {
     invariant: 'L4',
-    onRecords(name, _before, _after, by) {
+    onRecords(name, _before, _after, by, sent = scene.now()) {
       if (by === 'hand' || scene.wasHeldUp(by, underWayMs)) return null
-      const cutOff = Math.round(scene.cutOffMs(by))
+      const cutOff = Math.round(scene.cutOffMs(by) - (scene.now() - sent))
       return cutOff > underWayMs
         ? { invariant: 'L4', text: `${by} changed ${name}, having lost the store ${cutOff} ms before` }
         : null

@@ -86,7 +86,7 @@ export class Stage {
       now: () => this.kernel.now / 1000,
     }
     const checks: readonly Check[] = [
-      forward(),
+      forward(scene),
       neverEmpty(scene),
       whole(),
       wayBack(scene, shape.keepPlans),

@@ -9,6 +9,7 @@ import type { Answer } from '../../src/model/answer.ts'
 import { markerStrings } from '../../src/model/marker.ts'
 import type { Name } from '../../src/model/name.ts'
 import type { Change, Guarantee, Provider, Published, Reading, WriteOutcome } from '../../src/providers/provider.ts'
+import type { World } from '../../src/world/world.ts'
 import { type Kernel, type Micros, ms, type Process } from './kernel.ts'
 import { type Ratio, type Stream, stream } from './random.ts'
 
@@ -42,6 +43,8 @@ export interface AuthorityClass {
   readonly guarantee: Guarantee
   /** The TTL is part of the condition. */
   readonly comparesTtl: boolean
+  /** One change that does not hold turns down the whole call, as with Route 53; each is then tried by itself. */
+  readonly wholeBatch?: boolean
   /** The marker is not: only values are compared, as on 20 October 2025. Never so in Holdfast. */
   readonly ignoresMarker?: boolean
 }
@@ -49,12 +52,33 @@ export interface AuthorityClass {
 /** What stands at one endpoint: nothing of it is anybody's idea of what should. */
 export type Standing = Omit<Published, 'name'>
 
-const nothing: Standing = { marker: [], addresses: [], alias: null, ttl: null }
+export const nothing: Standing = { marker: [], addresses: [], alias: null, ttl: null }
 
-/** Who changed what; `by` is a process id, or `hand`. */
-export type AuthorityListener = (name: Name, before: Standing, after: Standing, by: string) => void
+/**
+ * Who changed what; `by` is a process id, or `hand`; at a server also `replay` (an update of somebody's that came once
+ * more), `recovered` (one that was durable before anybody heard so) and `restart` (nobody: it came back otherwise).
+ * `sent`: when the request set out.
+ */
+export type AuthorityListener = (name: Name, before: Standing, after: Standing, by: string, sent: Micros) => void
 
-export class SimulatedAuthority {
+/** Whatever answers for a zone. */
+export interface Authority {
+  weather: AuthorityWeather
+  up: boolean
+  onChange: AuthorityListener
+  /** What stands there now; no time passes. */
+  at(name: Name): Standing
+  names(): Iterable<Name>
+  /** A change by hand, or by a tool that knows nothing of Holdfast. */
+  tamper(name: Name, now: Partial<Standing>): void
+  cut(process: string): void
+  mend(process: string): void
+  mendAll(): void
+  /** As this process reaches it, from its World. */
+  of(process: Process, world: World): Provider
+}
+
+export class SimulatedAuthority implements Authority {
   weather: AuthorityWeather = calmAuthority
   up = true
   onChange: AuthorityListener = () => {}
@@ -71,7 +95,6 @@ export class SimulatedAuthority {
     this.kind = kind
   }
 
-  /** What stands there now; no time passes. */
   at(name: Name): Standing {
     return this.#standing.get(name) ?? nothing
   }
@@ -80,9 +103,8 @@ export class SimulatedAuthority {
     return this.#standing.keys()
   }
 
-  /** A change by hand, or by a tool that knows nothing of Holdfast. */
   tamper(name: Name, now: Partial<Standing>): void {
-    this.#set(name, { ...this.at(name), ...now }, 'hand')
+    this.#set(name, { ...this.at(name), ...now }, 'hand', this.#kernel.now)
   }
 
   cut(process: string): void {
@@ -107,30 +129,41 @@ export class SimulatedAuthority {
           () => names.map((name) => ({ kind: 'published', published: { name, ...this.at(name) } })),
           names.map(() => ({ kind: 'outage', reason })),
         ),
-      write: (_zone, changes) =>
-        this.#call<readonly WriteOutcome[]>(
-          process,
-          () => this.#write(changes, process.id),
-          changes.map(() => ({ kind: 'unknown', reason })),
-        ),
+      write: async (_zone, changes) => {
+        const call = (some: readonly Change[]) =>
+          this.#call<readonly WriteOutcome[] | 'invalid'>(
+            process,
+            (sent) => this.#write(some, process.id, sent),
+            some.map(() => ({ kind: 'unknown', reason })),
+          )
+        const outcomes = await call(changes)
+        if (outcomes !== 'invalid') return outcomes
+        const singly: WriteOutcome[] = []
+        for (const change of changes) {
+          const [outcome] = changes.length === 1 ? [] : ((await call([change])) as readonly WriteOutcome[])
+          singly.push(outcome ?? conflict)
+        }
+        return singly
+      },
     }
   }
 
   /** One unconditional call that puts there whatever it is told to: for protocols that Holdfast refused, and planted bugs. */
   put(process: Process, name: Name, now: Partial<Standing>): Promise<'done' | 'unknown'> {
-    const work = () => {
-      this.#set(name, { ...this.at(name), ...now }, process.id)
+    const work = (sent: Micros) => {
+      this.#set(name, { ...this.at(name), ...now }, process.id, sent)
       return 'done' as const
     }
     return this.#call<'done' | 'unknown'>(process, work, 'unknown')
   }
 
-  #call<T>(process: Process, work: () => T, late: T): Promise<T> {
+  #call<T>(process: Process, work: (sent: Micros) => T, late: T): Promise<T> {
     const { incarnation } = process
+    const sent = this.#kernel.now
     return new Promise((resolve) => {
       const silence = this.#kernel.after(this.weather.patience, process, () => resolve(late), incarnation)
       this.#travel(null, process, incarnation, () => {
-        const result = work()
+        const result = work(sent)
         this.#travel(process, process, incarnation, () => {
           silence.cancelled = true
           resolve(result)
@@ -149,17 +182,24 @@ export class SimulatedAuthority {
     else this.#kernel.after(delay, to, land, incarnation)
   }
 
-  #write(changes: readonly Change[], by: string): readonly WriteOutcome[] {
-    const throttledFrom = this.#random.chance(this.weather.throttled)
-      ? this.#random.below(changes.length + 1)
-      : changes.length
+  #write(changes: readonly Change[], by: string, sent: Micros): readonly WriteOutcome[] | 'invalid' {
+    const conditional = this.kind.guarantee === 'atomic-conditional'
+    if (this.kind.wholeBatch === true) {
+      if (this.#random.chance(this.weather.throttled))
+        return changes.map(() => ({ kind: 'unknown', reason: 'throttled' }))
+      if (conditional && !changes.every((change) => this.#holds(change)))
+        return changes.length === 1 ? [conflict] : 'invalid'
+    }
+    const throttledFrom =
+      this.kind.wholeBatch !== true && this.#random.chance(this.weather.throttled)
+        ? this.#random.below(changes.length + 1)
+        : changes.length
     return changes.map((change, index) => {
       if (index >= throttledFrom) return { kind: 'unknown', reason: 'throttled' }
       if (this.#random.chance(this.weather.servfail)) return { kind: 'unknown', reason: 'SERVFAIL' }
       if (this.#random.chance(this.weather.refused)) return { kind: 'refused', reason: 'REFUSED' }
-      if (this.kind.guarantee === 'atomic-conditional' && !this.#holds(change))
-        return { kind: 'conflict', reason: 'the records are not those that were read' }
-      if (!this.#random.chance(this.weather.lies)) this.#set(change.name, standingOf(change), by)
+      if (conditional && !this.#holds(change)) return conflict
+      if (!this.#random.chance(this.weather.lies)) this.#set(change.name, standingOf(change), by, sent)
       return { kind: 'accepted' }
     })
   }
@@ -174,13 +214,15 @@ export class SimulatedAuthority {
     )
   }
 
-  #set(name: Name, after: Standing, by: string): void {
+  #set(name: Name, after: Standing, by: string, sent: Micros): void {
     const before = this.at(name)
     this.#standing.set(name, after)
     this.#kernel.noteText(name)
-    this.onChange(name, before, after, by)
+    this.onChange(name, before, after, by, sent)
   }
 }
+
+const conflict: WriteOutcome = { kind: 'conflict', reason: 'the records are not those that were read' }
 
 function standingOf({ answer, marker }: Change): Standing {
   const strings = [markerStrings(marker)]
