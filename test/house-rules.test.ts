@@ -25,9 +25,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   serve: ['base', 'world', 'model', 'dns'],
   health: ['base', 'world', 'model', 'dns', 'store'],
   balance: ['base', 'world', 'model', 'store'],
+  intake: ['base', 'world', 'model', 'store'],
   // A witness must not share the memory of what it watches.
   watch: ['base', 'world', 'dns'],
-  telemetry: ['base', 'world', 'model', 'store', 'plan', 'enact', 'providers', 'serve', 'health', 'balance'],
+  telemetry: ['base', 'world', 'model', 'store', 'plan', 'enact', 'providers', 'serve', 'health', 'balance', 'intake'],
   cli: ['*'],
 }
 
@@ -64,7 +65,10 @@ const actors: readonly { readonly files: RegExp; readonly because: string }[] = 
     files: /^src\/store\/(?:lmdb|wake|group-commit|data-file|room)\.ts$/,
     because: 'the embedded store is files and their locks',
   },
-  { files: /^src\/config\/(?:files|secrets|source|text-secrets)\.ts$/, because: 'reads the configuration and the keys' },
+  {
+    files: /^src\/config\/(?:files|secrets|source|text-secrets)\.ts$/,
+    because: 'reads the configuration and the keys',
+  },
   {
     files: /^src\/serve\/(?:server|sockets|tcp|lock)\.ts$/,
     because: 'the sockets of the built-in server, and the clock that signatures are checked with',
@@ -74,6 +78,7 @@ const actors: readonly { readonly files: RegExp; readonly because: string }[] = 
     because: 'checks that the World cannot make, behind the port in checker.ts; the delay of the event loop',
   },
   { files: /^src\/balance\/node-\w+\.ts$/, because: 'the runtime socket of HAProxy, and files beside it' },
+  { files: /^src\/intake\/(?:http|ask-node)\.ts$/, because: 'listens for agents; asks over HTTPS' },
   { files: /^src\/cli\//, because: 'starts programs, talks to a terminal' },
   { files: /^src\/telemetry\//, because: 'writes logs, listens for scrapes' },
 ]

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { digestOf, utf8 } from '../base/bytes.ts'
 import type { Config } from '../config/config.ts'
+import { wantsIntake } from '../config/intake.ts'
 import { lastGoodPath } from './last-good.ts'
 import { serverRecordPath } from './server-health.ts'
 import type { ProgramSpec } from './supervisor.ts'
@@ -71,6 +72,7 @@ export function programsOf(config: Config, env: NodeJS.ProcessEnv): readonly Pro
     ...several('planner', planners),
     ...several('enactor', enactors),
     ...several('prober', probers),
+    ...several('intake', wantsIntake(config) ? 1 : 0),
     ...several('balancer', config.haproxy === null ? 0 : balancers),
   ]
 }

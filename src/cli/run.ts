@@ -11,12 +11,13 @@ import { CliFailure } from './io.ts'
 import { followParent, type RunOptions, tellParent } from './parent.ts'
 import type { StoreRole } from './run-store-role.ts'
 
-const roles = ['planner', 'enactor', 'prober', 'balancer', 'server'] as const
+const roles = ['planner', 'enactor', 'prober', 'balancer', 'intake', 'server'] as const
 
 export function runCommand(cli: Cli): Command {
   return newCommand('run', 'Run one program in the foreground, for service managers; logs JSON to standard error.', [
     ['holdfast run server', 'the DNS server: needs no store and no other program'],
     ['holdfast run prober --id prober-south --site south', 'one of several, each in a site of its own'],
+    ['holdfast run intake', 'takes what agents post, asks Prometheus for demand'],
     ['holdfast run enactor --id enactor-b --http 127.0.0.1:9611', 'one of several; the id is unique and stays'],
   ])
     .addArgument(new Argument('<role>', 'which program').choices(roles))

@@ -16,6 +16,7 @@ import { type Draft, draftOf, type EndpointInput, listed } from './draft.ts'
 import { readEndpointLines } from './endpoints-file.ts'
 import { type FileText, readTextFile, type Stamp } from './files.ts'
 import { haproxyOf } from './haproxy.ts'
+import type { IntakeConfig } from './intake.ts'
 import {
   type ConfigProblem,
   configProblem,
@@ -31,6 +32,8 @@ import type { FileShape, KeyShape } from './schema.ts'
 import { type Environment, readSecrets, type SecretFile } from './secrets.ts'
 import { type ServedZoneConfig, servedZones } from './served-zone.ts'
 import { shapeOf } from './shape.ts'
+import { textSecretFindings } from './text-secret-rules.ts'
+import { textSecrets } from './text-secrets.ts'
 import { durationMs, isLoopback, isUnspecified } from './units.ts'
 import { readYaml } from './yaml.ts'
 
@@ -78,6 +81,8 @@ export interface Config {
   /** Where `up` shows the metrics of all its programs. */
   readonly http: Address | null
   readonly companions: readonly Companion[]
+  /** Null without an `intake` section. */
+  readonly intake: IntakeConfig | null
   /** Where probers of this machine look from, and what they look at to know that they can see. */
   readonly prober: { readonly site: string | null; readonly canary: readonly Address[] }
 }
@@ -166,6 +171,13 @@ export function readConfig(
   report(checkDraft(draft, Object.keys(shape.haproxy?.pools ?? {})))
   const secrets = readSecrets(keyShapes(draft, shape), dir, env, options.secrets !== false)
   report(secrets.findings)
+  if (options.secrets !== false)
+    report(
+      textSecretFindings(
+        draft,
+        textSecrets(dir, env, () => 0),
+      ),
+    )
   const state = resolve(dir, shape.state)
   const served = servedZones(draft, path, yaml.placeInText)
   report(served.findings)
@@ -188,6 +200,7 @@ export function readConfig(
     programs: shape.programs,
     haproxy: haproxy.haproxy,
     http: draft.http,
+    intake: draft.intake,
     prober: draft.prober,
     companions: shape.companions.flatMap(({ name, command }) => (isNonEmpty(command) ? [{ name, command }] : [])),
   }

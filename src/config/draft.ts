@@ -18,6 +18,7 @@ import {
 } from '../model/policy.ts'
 import type { Address } from '../world/world.ts'
 import { type Report, readCheck } from './check.ts'
+import { type IntakeConfig, type Reading, readDemand, readIntake } from './intake.ts'
 import { type Finding, type Path, type Place, quoted } from './problems.ts'
 import type { EndpointShape, FileShape, PoolShape, ZoneShape } from './schema.ts'
 import type { Broken, Section } from './shape.ts'
@@ -63,6 +64,8 @@ export interface Draft {
   /** Null where there is no built-in server; `listen` may then be reported and empty. */
   readonly server: { readonly listen: readonly Address[]; readonly http: Address | null } | null
   readonly http: Address | null
+  /** Null where there is none, or none that is right. */
+  readonly intake: IntakeConfig | null
   /** Where probers of this machine look from, and what they look at to know that they can see. */
   readonly prober: { readonly site: string | null; readonly canary: readonly Address[] }
   /** Names that are in the file but not whole, by section: nothing is said to be missing because of them. */
@@ -139,6 +142,7 @@ class DraftMaker {
         http: server.http === null ? null : (this.#address(server.http, ['server', 'http']) ?? null),
       },
       http: http === null ? null : (this.#address(http, ['http']) ?? null),
+      intake: this.#readIntake(pools),
       prober: { site: prober.site ?? null, canary: addresses(prober.canary ?? [], ['prober', 'canary']) },
       broken: this.#broken,
       strays: this.#strays,
@@ -150,6 +154,21 @@ class DraftMaker {
   }
 
   readonly #reporter: Report = (...says) => this.#report(...says)
+  readonly #reading: Reading = {
+    report: this.#reporter,
+    address: (text, path) => this.#address(text, path),
+    duration: (...asked) => this.#duration(...asked),
+  }
+
+  #readIntake(pools: ReadonlyMap<string, DraftPool>): IntakeConfig | null {
+    const { intake } = this.#shape
+    if (intake === null || this.#broken.pools === 'all') return null
+    const known = new Map<string, ReadonlySet<string> | null>()
+    for (const id of this.#broken.pools) known.set(id, null)
+    for (const [id, { pool, isWhole }] of pools)
+      known.set(id, isWhole ? new Set(pool.targets.map((target) => target.id)) : null)
+    return readIntake(intake, known, this.#reading) ?? null
+  }
 
   #leaveOut(section: Section, name: string): void {
     const names = this.#broken[section]
@@ -282,6 +301,7 @@ class DraftMaker {
     const { window, ...shares } = shape.limits
     const windowMs = this.#duration(window, at('limits', 'window'), 1_000, 86_400_000, 'from 1s to 24h')
     const check = readCheck(shape.check, at('check'), this.#reporter)
+    const demand = shape.demand === undefined ? undefined : readDemand(shape.demand, at('demand'), this.#reading)
 
     const targets: Target[] = []
     const entries = Object.entries(shape.targets)
@@ -314,6 +334,7 @@ class DraftMaker {
       holdMs: usualDetection.holdMs,
       holdMaxMs: usualDetection.holdMaxMs,
       limits: { ...usualLimits, ...shares, windowMs },
+      ...(demand === undefined ? {} : { demand }),
     }
   }
 

@@ -310,7 +310,7 @@ function* zoneFindings(draft: Draft): Generator<Finding> {
     )
 }
 
-function* listenFindings({ server, http }: Draft): Generator<Finding> {
+function* listenFindings({ server, http, intake }: Draft): Generator<Finding> {
   const open = function* (where: Path, host: string, what: string): Generator<Finding> {
     if (!isLoopback(host)) yield warning(where, ['a loopback address, unless others shall reach it', host, what])
   }
@@ -332,5 +332,9 @@ function* listenFindings({ server, http }: Draft): Generator<Finding> {
     if (address === null) continue
     yield* claim([...path], addressText(address))
     yield* open([...path], address.host, 'put it behind something that asks for a password: these pages have none')
+  }
+  if (intake !== null) {
+    yield* claim(['intake', 'listen'], addressText(intake.listen))
+    yield* open(['intake', 'listen'], intake.listen.host, 'put TLS in front of it: tokens travel in the clear')
   }
 }

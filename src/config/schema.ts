@@ -20,6 +20,7 @@ import {
   whole,
 } from './fields.ts'
 import { haproxy } from './haproxy-shape.ts'
+import { demand, intake } from './intake-shape.ts'
 
 const secret = table('where the secret is: { file: PATH } or { env: HOLDFAST_NAME }', {
   file: text('a path, relative to this file')
@@ -134,6 +135,9 @@ const pool = table('a pool: { targets, check, … }', {
     .default('30s')
     .describe('A returning target grows from a tenth of its weight to all of it over this time. 0s: at once.'),
   limits: limits.prefault({}).describe('How far and how fast automation may take capacity away.'),
+  demand: demand
+    .optional()
+    .describe('How much capacity is needed now, in the units of the targets: a number, or where to ask for it.'),
   targets: tableOf('targets by name', id('a target'), target).describe('What traffic can be sent to, by name.'),
 })
 
@@ -201,6 +205,10 @@ export const fileSchema = table('a Holdfast configuration: owner, zones, pools, 
     .default(null)
     .describe('HAProxy in front of the pools, which gets its weights from Holdfast.'),
   programs: programs.prefault({}).describe('How many programs of each kind `holdfast up` starts.'),
+  intake: intake
+    .nullable()
+    .default(null)
+    .describe('Takes what agents know of targets from inside: POST /v1/observations.'),
   prober: prober.prefault({}).describe('Settings of the probers of this machine.'),
   plan: plan.prefault({}).describe('How plans are made and kept.'),
   http: address('where to serve metrics')

@@ -142,9 +142,14 @@ function isTypeError(issue: Issue): boolean {
 
 /** Text that stands where a secret is spoken of is never repeated. */
 function isSecret(where: Path, value: unknown): boolean {
+  if (isTextSecret(where) && typeof value !== 'object' && value !== undefined) return true
   if (where.includes('headers') && value !== undefined && typeof value !== 'object') return true
   return where[0] === 'keys' && where.length >= 2 && typeof value !== 'object' && value !== undefined
 }
+
+/** Where a secret that is text stands by its source. */
+const isTextSecret = (where: Path): boolean =>
+  (where[0] === 'intake' && where[1] === 'agents' && where[3] !== 'targets') || where.includes('bearer')
 
 function inlineSecret(where: Path, expected: string): Finding {
   if (where.at(-1) !== 'secret' && where.length > 2)

@@ -12,13 +12,13 @@ import { keys } from '../model/keys.ts'
 import type { Observation } from '../model/observation.ts'
 import type { Policy, PolicySource, Pool, Target } from '../model/policy.ts'
 import { unusableText } from '../model/progress.ts'
+import { Mailbox } from '../store/mailbox.ts'
 import { type Store, StoreOutage } from '../store/store.ts'
 import type { EpochMs, Instant, World } from '../world/world.ts'
 import { checkTarget, type Looking } from './check.ts'
 import { worldChecker } from './check-world.ts'
 import type { Checker } from './checker.ts'
 import { trace } from './events.ts'
-import { Mailbox } from './mailbox.ts'
 import { type Checked, carriedOver, nextObservation, resumedFrom, seenOf } from './probe.ts'
 import { Senses } from './senses.ts'
 
@@ -55,7 +55,10 @@ const phaseMs = 1_000
 export async function prober(world: World, ports: ProberPorts): Promise<never> {
   const { store, policy: source, self, checker = worldChecker(world), site = null, loopDelay = () => 0 } = ports
   const started = world.clock.wall()
-  const mailbox = new Mailbox(world, store)
+  const mailbox = new Mailbox(world, store, {
+    lost: (reason, retryMs) => trace(world, { event: 'health.store_lost', reason, retryMs }),
+    found: () => trace(world, { event: 'health.store_found' }),
+  })
   const senses = new Senses(world, checker, loopDelay)
   const tools: Tools = { world, checker, places: permits(checksAtOnce), mailbox, senses, site }
   const running = new Map<string, PoolRounds>()

@@ -137,8 +137,10 @@ export type DemandSource =
       readonly address: Address
       /** PromQL that yields one sample. */
       readonly query: string
-      /** Asked this often; a sample older than this is not used. */
+      /** How often it is asked. */
       readonly everyMs: number
+      /** An older sample is not used. */
+      readonly maxAgeMs: number
       /** In front of `/api/v1/query`: empty, or such as `/prometheus`. */
       readonly path: string
       /** Absent: plain HTTP. */

@@ -5,13 +5,21 @@
 import type { AnyBalanceEvent } from '../balance/events.ts'
 import type { AnyEnactEvent } from '../enact/events.ts'
 import type { AnyHealthEvent } from '../health/events.ts'
+import type { AnyIntakeEvent } from '../intake/events.ts'
 import type { PlanEvent } from '../plan/events.ts'
 import type { ServeEvent } from '../serve/events.ts'
 import type { TraceEvent } from '../world/world.ts'
 import type { Level } from './level.ts'
 import type { CliEvent } from './program-events.ts'
 
-export type AnyEvent = AnyBalanceEvent | AnyEnactEvent | AnyHealthEvent | PlanEvent | ServeEvent | CliEvent
+export type AnyEvent =
+  | AnyBalanceEvent
+  | AnyEnactEvent
+  | AnyHealthEvent
+  | AnyIntakeEvent
+  | PlanEvent
+  | ServeEvent
+  | CliEvent
 
 interface Telling<Event> {
   readonly level: Level | ((event: Event) => Level)
@@ -169,6 +177,32 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
     say: (e) => `the configuration cannot be used, the last good one goes on: ${e.reason}`,
   },
   'health.policy_changed': { level: 'debug', say: (e) => `the configuration is in use: ${n(e.pools, 'pool')}` },
+
+  'intake.turned': {
+    level: 'info',
+    say: (e) =>
+      `${e.pool}/${e.target} is ${e.to} by ${e.agent}${e.from === '' ? '' : `, was ${e.from}`}${e.detail === '' ? '' : `: ${e.detail}`}`,
+  },
+  'intake.received': {
+    level: 'debug',
+    say: (e) => `${e.agent}: ${n(e.accepted, 'observation')} taken, ${e.refused} refused`,
+  },
+  'intake.refused': {
+    level: 'warn',
+    say: (e) => `${n(e.count, 'observation')}${e.agent === '' ? '' : ` of ${e.agent}`} refused: ${e.why}`,
+  },
+  'intake.agent_unusable': { level: 'error', say: (e) => `the agent ${e.agent} is not let in, its token: ${e.why}` },
+  'intake.listening': { level: 'info', say: (e) => `takes observations at ${e.url}/v1/observations` },
+  'intake.demand_asked': { level: 'debug', say: (e) => `${e.pool} needs ${e.value}` },
+  'intake.demand_lost': { level: 'warn', say: (e) => `the demand of ${e.pool} is not known, ${e.source}: ${e.why}` },
+  'intake.demand_found': { level: 'info', say: (e) => `the demand of ${e.pool} is known, ${e.source}` },
+  'intake.store_lost': { level: 'warn', say: (e) => `reports cannot be written: ${e.reason}` },
+  'intake.store_found': { level: 'info', say: () => 'the store is back' },
+  'intake.policy_unreadable': {
+    level: 'warn',
+    say: (e) => `the configuration cannot be used, the last good one goes on: ${e.reason}`,
+  },
+  'intake.policy_changed': { level: 'debug', say: (e) => `the configuration is in use: ${n(e.pools, 'pool')}` },
 
   'serve.started': {
     level: 'info',

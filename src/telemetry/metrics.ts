@@ -159,8 +159,26 @@ const roles: Readonly<Record<string, (make: Maker) => Handler>> = {
     const held = make.counter('probe_rounds_late_total', 'Rounds that began late, were left out, or did not count.', [
       'pool',
     ])
+    const blind = make.gauge(
+      'prober_blind',
+      'Whether the canary of this prober does not answer: then it judges nobody.',
+    )
+    const strained = make.gauge(
+      'prober_strained',
+      'Whether the event loop of this prober lags: then it gives twice the time.',
+    )
+    blind.set(0)
+    strained.set(0)
     return (event) => {
       switch (event.event) {
+        case 'health.canary_lost':
+          return blind.set(1)
+        case 'health.canary_found':
+          return blind.set(0)
+        case 'health.strained':
+          return strained.set(1)
+        case 'health.relieved':
+          return strained.set(0)
         case 'health.probed':
           round.observe({ pool: event.pool }, event.ms / 1000)
           checks.inc({ pool: event.pool, result: 'pass' }, event.passed)
@@ -172,6 +190,30 @@ const roles: Readonly<Record<string, (make: Maker) => Handler>> = {
           return held.inc({ pool: event.pool })
         case 'health.overran':
           return held.inc({ pool: event.pool }, event.skipped)
+        default:
+      }
+    }
+  },
+  intake(make) {
+    const taken = make.counter('observations_total', 'Observations of agents that were taken.', ['agent'])
+    const refused = make.counter(
+      'observations_refused_total',
+      'Observations or requests that were refused, by reason.',
+      ['why'],
+    )
+    const demand = make.gauge('demand', 'How much of its capacity a pool needs, as last asked.', ['pool'])
+    const known = make.gauge('demand_known', 'Whether the demand of a pool could be asked for.', ['pool'])
+    return (event) => {
+      switch (event.event) {
+        case 'intake.received':
+          return taken.inc({ agent: event.agent }, event.accepted)
+        case 'intake.refused':
+          return refused.inc({ why: event.why }, event.count)
+        case 'intake.demand_asked':
+          known.set({ pool: event.pool }, 1)
+          return demand.set({ pool: event.pool }, event.value)
+        case 'intake.demand_lost':
+          return known.set({ pool: event.pool }, 0)
         default:
       }
     }

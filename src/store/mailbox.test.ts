@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest'
 import { memoryStore } from '../../test/support/memory-store.ts'
 import { fromUtf8, utf8 } from '../base/bytes.ts'
-import type { Commit } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { Mailbox } from './mailbox.ts'
+import type { Commit } from './store.ts'
 
 const world = {
   random: { below: () => 0 },
   clock: { sleep: () => Promise.resolve() },
-  trace: () => {},
 } as unknown as World
+const events = { lost: () => {}, found: () => {} }
 
 /** A store whose commits end when and as the test says. */
 function heldStore() {
@@ -40,7 +40,7 @@ const lost: Commit = { kind: 'unknown', reason: 'no answer' }
 
 test('one commit at a time, with the newest of each key', async () => {
   const { store, next, value, waiting } = heldStore()
-  const mailbox = new Mailbox(world, store)
+  const mailbox = new Mailbox(world, store, events)
   mailbox.put('a', utf8('1'))
   const first = await next()
   expect(first.keys).toEqual(['a'])
@@ -63,7 +63,7 @@ test('one commit at a time, with the newest of each key', async () => {
 
 test('what failed is tried again, but never over something newer', async () => {
   const { store, next, value } = heldStore()
-  const mailbox = new Mailbox(world, store)
+  const mailbox = new Mailbox(world, store, events)
   mailbox.put('a', utf8('old'))
   mailbox.put('b', utf8('only'))
   ;(await next()).end(lost)
@@ -81,7 +81,7 @@ test('what failed is tried again, but never over something newer', async () => {
 
 test('a large backlog goes in several commits', async () => {
   const { store, next } = heldStore()
-  const mailbox = new Mailbox(world, store)
+  const mailbox = new Mailbox(world, store, events)
   mailbox.put('first', utf8(''))
   const first = await next()
   for (let n = 0; n < 1_200; n++) mailbox.put(`k${n}`, utf8(''))

@@ -1,25 +1,32 @@
 /**
  * Documents on their way to the store: the newest of each key, one commit at a time. A store that
- * stalls holds up neither the rounds nor more memory than one document per key.
+ * stalls holds up neither those who write nor more memory than one document per key.
  */
-import type { Store, Write } from '../store/store.ts'
 import type { World } from '../world/world.ts'
-import { trace } from './events.ts'
+import type { Store, Write } from './store.ts'
 
 /** Keys written in one commit. */
 const batch = 500
 const retryAtMostMs = 5_000
 
+/** What is told of a store that does not take documents, once each time. */
+export interface MailboxEvents {
+  lost(reason: string, retryMs: number): void
+  found(): void
+}
+
 export class Mailbox {
   readonly #world: World
   readonly #store: Store
+  readonly #events: MailboxEvents
   readonly #waiting = new Map<string, Write>()
   #sending = false
   #failures = 0
 
-  constructor(world: World, store: Store) {
+  constructor(world: World, store: Store, events: MailboxEvents) {
     this.#world = world
     this.#store = store
+    this.#events = events
   }
 
   /** Replaces what still waits for the same key. Blind: nobody else writes these keys. */
@@ -45,13 +52,13 @@ export class Mailbox {
       for (const { key } of writes) this.#waiting.delete(key)
       const trouble = await this.#commit(writes)
       if (trouble === undefined) {
-        if (this.#failures > 0) trace(this.#world, { event: 'health.store_found' })
+        if (this.#failures > 0) this.#events.found()
         this.#failures = 0
         continue
       }
       for (const write of writes) if (!this.#waiting.has(write.key)) this.#waiting.set(write.key, write)
       const retryMs = Math.min(retryAtMostMs, 50 * 2 ** Math.min(this.#failures, 10)) + this.#world.random.below(50)
-      if (this.#failures++ === 0) trace(this.#world, { event: 'health.store_lost', reason: trouble, retryMs })
+      if (this.#failures++ === 0) this.#events.lost(trouble, retryMs)
       await this.#world.clock.sleep(retryMs)
     }
     this.#sending = false
