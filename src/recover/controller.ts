@@ -9,7 +9,7 @@
  * the bounds at the end always apply.
  */
 import type { Parameters } from './parameters.ts'
-import { succeeded, throughput, type Window } from './window.ts'
+import { isStalled, succeeded, throughput, type Window } from './window.ts'
 
 export interface Seeking {
   readonly mode: 'start' | 'cruise'
@@ -25,6 +25,9 @@ export interface Seeking {
   readonly phase: 'base' | 'up' | 'base again' | 'down'
   /** cruise: throughput at `base`, to compare a try with. */
   readonly reference: number
+  /** cruise: what the step up brought, and how large it was, both in logarithms; 0 if there was none. */
+  readonly gain: number
+  readonly span: number
   /** cruise: windows for which nothing higher is tried. */
   readonly hold: number
 }
@@ -46,6 +49,8 @@ export function startFrom(limit: number, { limitMax }: Parameters): Seeking {
     flat: 0,
     phase: 'base',
     reference: 0,
+    gain: 0,
+    span: 0,
     hold: 0,
   }
 }
@@ -60,7 +65,7 @@ export function decide(seeking: Seeking, window: Window, parameters: Parameters)
 
 /** Nothing came back, though something was asked: half of it, and the climb begins anew. */
 export function stall(seeking: Seeking, window: Window, parameters: Parameters): Seeking | undefined {
-  if (window.ended > 0 || window.inFlight === 0) return undefined
+  if (!isStalled(window, parameters)) return undefined
   return startFrom(seeking.base / 2, parameters)
 }
 
@@ -73,62 +78,86 @@ export function errors(seeking: Seeking, window: Window, { errorShare }: Paramet
 
 /** The limit was not what limited: the window says nothing about it. */
 export function applicationLimited(seeking: Seeking, window: Window): Seeking | undefined {
-  return window.saturation < 0.8 ? seeking : undefined
+  return isSaturated(window) && window.ended > 0 ? undefined : seeking
 }
 
-/** Twice as many each time, while each time brings a fifth more. */
+export const isSaturated = (window: Window): boolean => window.saturation >= 0.8
+
+/** Twice as many each time, while each time brings a tenth more. */
 export function start(seeking: Seeking, window: Window): Seeking | undefined {
   if (seeking.mode !== 'start') return undefined
   const x = throughput(window)
-  if (x > 1.2 * seeking.best) {
-    const limit = 2 * seeking.limit
-    return { ...seeking, best: x, bestLimit: seeking.limit, flat: 0, limit, base: limit }
-  }
+  if (x > 1.1 * seeking.best) return climb(seeking, x, seeking.limit)
   const flat = seeking.flat + 1
   if (flat < 2) return { ...seeking, flat }
-  return { ...seeking, mode: 'cruise', phase: 'base', limit: seeking.bestLimit, base: seeking.bestLimit, flat: 0 }
+  // If twice as many did hardly worse, the knee is between the two.
+  const limit = seeking.bestLimit * (x > 0.95 * seeking.best ? Math.SQRT2 : 1)
+  return { ...seeking, mode: 'cruise', phase: 'base', limit, base: limit, flat: 0 }
 }
 
-/** A step up and a step down, each beside a window at the base, for as long as the work lasts. */
+/** From a limit that had this throughput on to twice as many. */
+function climb(seeking: Seeking, best: number, bestLimit: number): Seeking {
+  return { ...seeking, mode: 'start', best, bestLimit, flat: 0, limit: 2 * bestLimit, base: 2 * bestLimit }
+}
+
+/** Of a step up or down. Smaller ones drown in noise, larger ones cost throughput while they are tried. */
+const step = 1.4
+/** What one more percent of operations must bring, in percent of throughput, for the base to stay where it is. */
+const worthwhile = 0.03
+/** The same, if it brings so much that the knee must be far away: to cruise there would take too long. */
+const farAway = 0.5
+/** The base moves by a quarter at most, whatever a single cycle says. */
+const moveMost = Math.log(1.25)
+
+/**
+ * A step up and a step down, each beside a window at the base: four windows tell the elasticity of
+ * throughput, d ln X / d ln n, which is 1 far below the knee, 0 at it, and negative beyond. The base moves
+ * in proportion to it. A step each way takes out what changes by itself meanwhile, such as a cache that
+ * warms up; a move in proportion lets the noise of many cycles cancel out.
+ */
 export function cruise(seeking: Seeking, window: Window): Seeking {
   const x = throughput(window)
-  const noise = noiseOf(window)
-  const { base, reference } = seeking
+  const { base, limit, reference } = seeking
   const hold = Math.max(0, seeking.hold - 1)
   switch (seeking.phase) {
     case 'base': {
-      // A quarter of one is nothing to the whole part: at least one more.
-      const limit = seeking.hold > 0 ? base : Math.max(base + 1, 1.25 * base)
-      return { ...seeking, phase: 'up', reference: x, limit, hold }
+      // Four tenths of one are nothing to the whole part: at least one more.
+      const up = seeking.hold > 0 ? base : Math.max(base + 1, step * base)
+      return { ...seeking, phase: 'up', reference: x, limit: up, hold }
     }
     case 'up': {
-      const tried = seeking.limit
-      if (tried <= base || x <= reference * (1 + noise)) {
-        return { ...seeking, phase: 'base again', limit: base, hold }
-      }
-      // So much more by so small a step: the knee is far away, as after a hang. Cruising there takes too long.
-      if (x > 1.15 * reference) {
-        return { ...seeking, mode: 'start', best: x, bestLimit: tried, flat: 0, base: tried, limit: 2 * tried, hold }
-      }
-      return { ...seeking, phase: 'base', base: tried, limit: tried, hold }
+      const span = reference > 0 && x > 0 ? between(base, limit) : 0
+      const gain = span > 0 ? Math.log(x / reference) : 0
+      if (gain > farAway * span) return climb({ ...seeking, hold }, x, limit)
+      return { ...seeking, phase: 'base again', gain, span, limit: base, hold }
     }
     case 'base again':
-      return { ...seeking, phase: 'down', reference: x, limit: Math.max(1, 0.8 * base), hold }
+      return { ...seeking, phase: 'down', reference: x, limit: Math.max(1, base / step), hold }
     case 'down': {
-      const lower = x >= reference * (1 - noise / 2) ? Math.max(1, 0.9 * base) : base
-      return { ...seeking, phase: 'base', base: lower, limit: lower, hold }
+      const spanDown = reference > 0 && x > 0 ? between(limit, base) : 0
+      const gain = seeking.gain + (spanDown > 0 ? Math.log(reference / x) : 0)
+      const span = seeking.span + spanDown
+      const hasTriedUp = seeking.span > 0
+      if (hasTriedUp && gain > farAway * span) return climb({ ...seeking, hold }, Math.max(x, reference), base)
+      const wanted = span > 0 ? gain / span - worthwhile : 0
+      // Without a step up there is no evidence for more.
+      const move = Math.max(-moveMost, Math.min(hasTriedUp ? moveMost : 0, wanted))
+      const moved = Math.max(1, base * Math.exp(move))
+      return { ...seeking, phase: 'base', base: moved, limit: moved, hold }
     }
   }
 }
 
-/** What two windows may differ by without meaning it. */
-const noiseOf = (window: Window): number => Math.max(0.03, 1.5 / Math.sqrt(window.ended))
+/** In logarithms, of the whole parts: what is really tried. */
+const between = (lower: number, upper: number): number => Math.log(Math.floor(upper) / Math.floor(lower))
 
 /**
  * By Little's law an operation takes limit / throughput: no more at once than what half of its time-out
- * allows, so that what is started can finish.
+ * allows, so that what is started can finish. A window in which there was little to do shows little
+ * throughput, and says nothing about what could be done.
  */
 export function deadlineClamp(seeking: Seeking, window: Window, { operationTimeoutMs }: Parameters): Seeking {
+  if (!isSaturated(window)) return seeking
   const most = Math.max(1, (succeeded(window) * operationTimeoutMs) / 2000)
   if (seeking.limit <= most && seeking.base <= most) return seeking
   return { ...seeking, limit: Math.min(seeking.limit, most), base: Math.min(seeking.base, most) }

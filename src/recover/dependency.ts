@@ -3,7 +3,7 @@
  * waited for it is not served yet. Degraded: it answers badly. While it is not up, no lease expires.
  */
 import type { Parameters } from './parameters.ts'
-import type { Window } from './window.ts'
+import { isStalled, type Window } from './window.ts'
 
 export interface Dependency {
   readonly state: 'up' | 'degraded' | 'down' | 'recovering'
@@ -34,7 +34,7 @@ export function afterWindow(
   now: number,
 ): Dependency {
   if (before.state === 'down') return before
-  const isIdle = window.ended === 0 && window.inFlight === 0
+  const isIdle = window.ended === 0 && !isStalled(window, parameters)
   if (isIdle) return before
   if (window.ended === window.failed) {
     const stalls = before.stalls + 1

@@ -17,6 +17,8 @@ export interface Parameters {
   readonly hintShare: number
   /** More failures than this are too many. */
   readonly errorShare: number
+  /** Silence for so long, with something in flight, is a stall. */
+  readonly stallMs: number
   /** Windows without any success, one after the other, after which the dependency counts as down. */
   readonly stallsToDown: number
   /** Clean windows after which a degraded dependency counts as up. */
@@ -35,6 +37,7 @@ export const defaults: Parameters = {
   limitFirst: 4,
   hintShare: 0.25,
   errorShare: 0.02,
+  stallMs: 1_000,
   stallsToDown: 3,
   cleanToUp: 5,
   probe: { firstMs: 200, mostMs: 5_000 },

@@ -17,7 +17,7 @@ import {
   renewal,
   running,
 } from './classes.ts'
-import { allowed, decide, type Seeking, startFrom } from './controller.ts'
+import { allowed, decide, isSaturated, type Seeking, startFrom } from './controller.ts'
 import { afterWindow, type Dependency, drained, probeFailed, probeSucceeded, unproven } from './dependency.ts'
 import { FairShare } from './fair-share.ts'
 import type { Hint } from './hint.ts'
@@ -197,7 +197,10 @@ export class Pump {
   next(now: number): number {
     if (!this.#mayStart(now)) return none
     const item = this.#take(now)
-    if (item !== none) this.#inFlight++
+    if (item !== none) {
+      this.#inFlight++
+      this.#meter.started(now)
+    }
     this.#observe(now)
     return item
   }
@@ -214,6 +217,7 @@ export class Pump {
     const isTrouble = outcome === 'failed' || outcome === 'timeout'
     if (isTrouble) this.#meter.failed(latencyMs)
     else this.#meter.succeeded(this.#units[klass] as number, isStrict(klass), latencyMs)
+    this.#meter.left(this.#inFlight, now)
     const ended = isCall ? this.#endCall(item, outcome) : this.#endHost(item, klass, outcome)
     if (this.#dependency.state === 'down') this.#probed(isTrouble, now)
     this.#observe(now)
@@ -319,7 +323,7 @@ export class Pump {
     if (!isTrouble) {
       this.#dependency = probeSucceeded(this.#dependency, this.#parameters)
       this.#seeking = this.#fromHint()
-      this.#meter.close(this.#inFlight, now)
+      this.#meter.close(now)
     } else if (this.#inFlight === 0) {
       this.#dependency = probeFailed(this.#dependency, this.#parameters, random(), now)
     }
@@ -340,11 +344,11 @@ export class Pump {
     const elapsed = this.#meter.elapsedMs(now)
     const samples = this.#seeking.mode === 'start' ? startSamples : cruiseSamples
     if (elapsed < leastMs || (elapsed < mostMs && this.#meter.ended < samples)) return
-    const window = this.#meter.close(this.#inFlight, now)
+    const window = this.#meter.close(now)
     this.#last = window
     if (this.#dependency.state === 'down') return
     this.#dependency = afterWindow(this.#dependency, window, this.#parameters, this.#options.random(), now)
-    if (window.saturation >= 0.8 && window.ended > window.failed) this.#learn(window)
+    if (isSaturated(window) && window.ended > window.failed) this.#learn(window)
     this.#seeking = decide(this.#seeking, window, this.#parameters)
   }
 

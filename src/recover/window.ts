@@ -1,4 +1,5 @@
 /** What is measured between two decisions of the controller. Nothing is allocated until a window closes. */
+import type { Parameters } from './parameters.ts'
 
 export interface Window {
   readonly seconds: number
@@ -11,11 +12,15 @@ export interface Window {
   readonly strictUnits: number
   /** Share of the time in which there was as much to do as the limit allowed. */
   readonly saturation: number
-  /** When it closed. */
-  readonly inFlight: number
+  /** How long operations have been in flight, when it closed, without any of them ending. */
+  readonly silentSeconds: number
   /** Of what ended, in ms; 0 if nothing did. */
   readonly meanLatencyMs: number
 }
+
+/** Something was asked a while ago, and nothing at all came back. */
+export const isStalled = (window: Window, { stallMs }: Parameters): boolean =>
+  window.ended === 0 && window.silentSeconds * 1000 >= stallMs
 
 /** Units a second. */
 export const throughput = (window: Window): number => (window.seconds > 0 ? window.units / window.seconds : 0)
@@ -28,6 +33,8 @@ export class WindowMeter {
   #openedAt: number
   #lastAt: number
   #isSaturated = false
+  /** Since when something is in flight and nothing ended; undefined while nothing is. */
+  #silentSince: number | undefined
   #saturatedMs = 0
   #ended = 0
   #failed = 0
@@ -48,6 +55,10 @@ export class WindowMeter {
     return now - this.#openedAt
   }
 
+  started(now: number): void {
+    this.#silentSince ??= now
+  }
+
   succeeded(units: number, isStrict: boolean, latencyMs: number): void {
     this.#ended++
     this.#units += units
@@ -61,6 +72,11 @@ export class WindowMeter {
     this.#latencySum += latencyMs
   }
 
+  /** After each end: so many are still in flight. */
+  left(inFlight: number, now: number): void {
+    this.#silentSince = inFlight > 0 ? now : undefined
+  }
+
   /** From `now` on it is so; until `now` it was as told before. A clock that goes back adds nothing. */
   saturated(isSaturated: boolean, now: number): void {
     if (this.#isSaturated && now > this.#lastAt) this.#saturatedMs += now - this.#lastAt
@@ -69,7 +85,7 @@ export class WindowMeter {
   }
 
   /** Closes this window and opens the next. */
-  close(inFlight: number, now: number): Window {
+  close(now: number): Window {
     this.saturated(this.#isSaturated, now)
     const elapsed = Math.max(0, now - this.#openedAt)
     const window: Window = {
@@ -79,7 +95,7 @@ export class WindowMeter {
       units: this.#units,
       strictUnits: this.#strictUnits,
       saturation: elapsed > 0 ? Math.min(1, this.#saturatedMs / elapsed) : 0,
-      inFlight,
+      silentSeconds: this.#silentSince === undefined ? 0 : Math.max(0, now - this.#silentSince) / 1000,
       meanLatencyMs: this.#ended > 0 ? this.#latencySum / this.#ended : 0,
     }
     this.#openedAt = now
