@@ -120,13 +120,15 @@ class Balancer {
     const { clock } = this.#world
     for (let failures = 0, readAt = Number.NEGATIVE_INFINITY; ; ) {
       const began = clock.now()
-      const session = this.#session ?? (await this.#open())
+      const retryMs = jittered(this.#world, failures)
+      const session = this.#session ?? (await this.#open(retryMs))
       if (session === undefined) {
         // Whoever stands by asks again at once: its place in the queue is all it has.
-        if (!this.#standsBy) await clock.sleep(jittered(this.#world, failures++))
+        if (this.#standsBy) continue
+        failures++
+        await clock.sleep(retryMs)
         continue
       }
-      failures = 0
       this.#news = Promise.withResolvers()
       const readBack = began >= readAt + readBackMs
       if (readBack) readAt = began
@@ -135,9 +137,13 @@ class Balancer {
       if (ticked.kind !== 'ticked') {
         this.#session = undefined
         readAt = Number.NEGATIVE_INFINITY
-        if (ticked.kind === 'lost') this.#lost(describeProblem(ticked.problem), 0)
+        if (ticked.kind === 'reloaded') continue
+        failures++
+        this.#lost(describeProblem(ticked.problem), retryMs)
+        await clock.sleep(retryMs)
         continue
       }
+      failures = 0
       this.#complainOf(session)
       await clock.sleep(Math.max(0, pushMinMs - (clock.now() - began)))
       await Promise.race([clock.sleep(Math.max(0, pushMs - (clock.now() - began))), this.#news.promise])
@@ -215,10 +221,10 @@ class Balancer {
     this.#keepComplaint = failed ?? ''
   }
 
-  async #open(): Promise<Session | undefined> {
+  async #open(retryMs: number): Promise<Session | undefined> {
     const opened = await Session.open(this.#world, this.#ports.socket, this.#ports.haproxy)
     if (opened.kind === 'unusable') {
-      this.#lost(describeProblem(opened.problem), 0)
+      this.#lost(describeProblem(opened.problem), opened.waiting ? 0 : retryMs)
       this.#standsBy = opened.waiting
       return undefined
     }

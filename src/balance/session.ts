@@ -113,7 +113,8 @@ export class Session {
           'name the address of its "stats socket"',
         ),
       )
-    const wrong = versionProblem(at, info.version) ?? levelProblem(at, level)
+    const ending = problem(at, 'a process that serves', 'one that only ends what it has begun', 'start HAProxy')
+    const wrong = info.stopping ? ending : (versionProblem(at, info.version) ?? levelProblem(at, level))
     if (wrong !== undefined) return refuse(wrong)
     const session = new Session(world, client, haproxy, info)
     const { pools } = haproxy
