@@ -46,6 +46,7 @@ export async function intake(world: World, ports: IntakePorts): Promise<Problem>
   let digest: string | undefined
   let unreadable: string | undefined
   let beat: Instant | undefined
+  let told = ''
   let pools: readonly string[] = []
   let url: string | null = null
   if (agents !== null) {
@@ -77,9 +78,11 @@ export async function intake(world: World, ports: IntakePorts): Promise<Problem>
     for (const report of desk.changed(world.id, world.clock.wall()))
       mailbox.put(keys.report.key(report.pool, world.id), keys.report.encode(report))
     const now = world.clock.now()
-    if (beat === undefined || now - beat >= heartbeatMs) {
+    const ails = ailsNow()
+    if (beat === undefined || now - beat >= heartbeatMs || ails.join() !== told) {
       beat = now
-      mailbox.put(keys.status.key('intake', world.id), keys.status.encode(statusAt(world.clock.wall())))
+      told = ails.join()
+      mailbox.put(keys.status.key('intake', world.id), keys.status.encode(statusAt(world.clock.wall(), ails)))
     }
     await world.clock.sleep(lookMs)
   }
@@ -126,7 +129,14 @@ export async function intake(world: World, ports: IntakePorts): Promise<Problem>
     }
   }
 
-  function statusAt(at: EpochMs) {
+  function ailsNow(): readonly string[] {
+    return [
+      ...(unreadable === undefined ? [] : [unusableText(unreadable)]),
+      ...demand.lost.slice(0, 20).map(([pool, why]) => `the demand of ${pool} is not known: ${why}`),
+    ]
+  }
+
+  function statusAt(at: EpochMs, ails: readonly string[]) {
     const count = agents?.agents.length ?? 0
     const does = [
       ...(url === null ? [] : [`takes observations of ${count} ${count === 1 ? 'agent' : 'agents'} at ${url}`]),
@@ -136,10 +146,6 @@ export async function intake(world: World, ports: IntakePorts): Promise<Problem>
     ]
     const note =
       digest === undefined ? `has no policy yet: ${unreadable ?? 'reading it'}` : does.join('; ') || 'has nothing to do'
-    const ails = [
-      ...(unreadable === undefined ? [] : [unusableText(unreadable)]),
-      ...demand.lost.slice(0, 20).map(([pool, why]) => `the demand of ${pool} is not known: ${why}`),
-    ]
     const { pid, http } = self ?? { pid: process.pid, http: null }
     return { role: 'intake', id: world.id, pid, started, at, http, note, ails } as const
   }
