@@ -42,11 +42,12 @@ export async function forecast(store: Store, policy: Policy, { give, takeBack }:
   const known = previous?.head
   const above = (await planGenerations(store)).at(-1) ?? genesis
   const rollback = rollingBack?.kind === 'rollback' ? await whole(store, rollingBack.to) : null
+  const demands = byPool(await readDemands(store))
   const decided = decide({
     compiled,
     observations: byPool(await readObservations(store)),
     reports: byPool(await readReports(store)),
-    demands: byPool(await readDemands(store)),
+    demands,
     overrides,
     refused: new Map(),
     previous,
@@ -70,6 +71,7 @@ export async function forecast(store: Store, policy: Policy, { give, takeBack }:
           next: decided.text,
           newShards: decided.newShards,
           overrides,
+          demands,
           rollback,
           now,
         })

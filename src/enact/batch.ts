@@ -40,6 +40,8 @@ export interface BatchPorts {
   isNewest(): Promise<boolean>
   /** Whether an alias may be pointed there. @throws StoreOutage */
   target(name: Name): Promise<Target>
+  /** Why a write would take away more than its plan accounts for; null: it does not. */
+  unexplained?(entry: PlanEntry, published: Published): string | null
   /** What stands there if nobody touched it since it was seen; null if that is not known. */
   before?(entry: PlanEntry): Published | null
   /** Read everything, times to live too, which confirming does not compare. */
@@ -96,7 +98,7 @@ export async function enactBatch(ports: BatchPorts, entries: readonly PlanEntry[
       if ('kind' in judged) settled.push(judged)
       else wanted.push(judged)
     }
-    const ready = await withTargets(ports, wanted, settled)
+    const ready = await withTargets(ports, explained(ports, wanted, settled), settled)
     if (ready.length === 0 && !settled.some(({ kind }) => kind === 'newer')) break
     if (!(await ports.isNewest())) {
       settled.push(...ready.map(({ entry }) => waiting(entry, 'a newer plan has been published')))
@@ -215,6 +217,23 @@ function givenUp({ entry, outcome, expected }: Attempt, published: Published): S
     outcome?.kind === 'unknown' || outcome?.kind === 'conflict' ? outcome.reason : 'still differs',
     outcome?.kind === 'unknown',
   )
+}
+
+/** Keeps back what would take away more than its plan accounts for (S5). */
+function explained<T extends Attempt & { readonly expected: Published }>(
+  ports: BatchPorts,
+  wanted: readonly T[],
+  settled: Settled[],
+): readonly T[] {
+  return wanted.filter(({ entry, expected }) => {
+    const why = ports.unexplained?.(entry, expected) ?? null
+    if (why === null) return true
+    trace(ports.world, { event: 'enact.removal_refused', name: entry.name, zone: ports.zone.name, reason: why })
+    settled.push(
+      blocked(entry, `S5: ${why}; nothing was written: see docs/safety.md, and what plan ${ports.plan} says of it`),
+    )
+    return false
+  })
 }
 
 /** Keeps back aliases whose target does not stand; one question for each target. */

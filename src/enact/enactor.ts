@@ -23,6 +23,7 @@ import { trace } from './events.ts'
 import { type Evidence, evidenceIn } from './evidence.ts'
 import { type Counts, forgetSeen, isOursBy, type ZoneMemory, zoneMemory } from './memory.ts'
 import { livePass, type PassPorts, type PassReport } from './pass.ts'
+import { unexplainedRemoval } from './removal.ts'
 import { progressMinMs, Reports, type Self } from './reports.ts'
 import { retireAll } from './retire.ts'
 import { PlanVanished, type PlanView, type ShardSource, shardSource } from './shards.ts'
@@ -342,6 +343,8 @@ class Enactor {
       overtaken: () => this.#claimed.isOvertaken(view),
       isNewest: () => this.#claimed.isNewest(view),
       target: (name) => this.#target(view, owner, name),
+      unexplained: (entry, published) =>
+        policy === undefined ? null : unexplainedRemoval(policy, view.plan, entry, published, this.#world.clock.wall()),
     }
   }
 

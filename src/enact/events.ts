@@ -36,6 +36,8 @@ export type EnactEvent =
   | { readonly event: 'enact.conflicted'; readonly name: string; readonly zone: string; readonly reason: string }
   /** The authority will not do it. */
   | { readonly event: 'enact.refused'; readonly name: string; readonly zone: string; readonly reason: string }
+  /** The plan does not account for what the write would take out of the answer (S5): it was not sent. */
+  | { readonly event: 'enact.removal_refused'; readonly name: string; readonly zone: string; readonly reason: string }
   /** No answer to a write: done or not, the next reading tells. */
   | { readonly event: 'enact.unanswered'; readonly name: string; readonly zone: string; readonly reason: string }
   /** The authority said yes, and the reading afterwards says no. */

@@ -39,7 +39,7 @@ function giveUp(work: Work, i: number, since: EpochMs): void {
   const { pool, now } = work.input
   const { passed, pending } = work.evidence
   if (passed[i] === 0 || pending[i] === 1 || now - since < pool.graceMs) return
-  work.set(i, { kind: 'removed', since: now, reason: work.evidence.text(i) })
+  work.set(i, { kind: 'removed', since: now, reason: work.evidence.text(i), unanswered: true })
 }
 
 /** True if a target went out or was let go by an operator. */

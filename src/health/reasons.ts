@@ -36,6 +36,9 @@ export type Event =
   | { readonly kind: 'blind'; readonly fresh: number; readonly of: number }
   | { readonly kind: 'demand-ignored'; readonly text: string }
 
+/** As long as it lasts it is said in each step again; the others happen once. */
+export const isLasting = ({ kind }: Event): boolean => kind === 'muted' || kind === 'blind' || kind === 'demand-ignored'
+
 /** One line, for logs and for whoever is paged. */
 export function eventText(event: Event): string {
   switch (event.kind) {

@@ -26,6 +26,7 @@ export function moveSites(work: Work, sites: Readonly<Record<string, SiteState>>
           kind: 'removed',
           since: now,
           reason: 'not seen passing when its site came back',
+          unanswered: true,
           ...withDowns(state, now),
         })
     } else if (site?.kind === 'returning' && state.kind === 'ramping' && work.good[i] === 1) {
@@ -110,6 +111,7 @@ function stayOut(work: Work, i: number, state: TargetState): void {
       kind: 'removed',
       since: now,
       reason: 'no longer drained, but not seen passing yet',
+      unanswered: true,
       ...withDowns(state, now),
     })
   else if (state.kind === 'held' && state.by === 'drain' && work.evidence.verdicts[i] !== down)
@@ -119,7 +121,12 @@ function stayOut(work: Work, i: number, state: TargetState): void {
 function outAtFirst(work: Work, i: number): void {
   const { now } = work.input
   const isBad = work.evidence.verdicts[i] === down
-  work.set(i, isBad ? { kind: 'removed', since: now, reason: work.evidence.text(i) } : { kind: 'new', since: now })
+  work.set(
+    i,
+    isBad
+      ? { kind: 'removed', since: now, reason: work.evidence.text(i), unanswered: true }
+      : { kind: 'new', since: now },
+  )
 }
 
 /** One that returns, or is on its way back. */

@@ -112,10 +112,10 @@ class Deciding {
     this.#carrying = new Float64Array(sites)
     this.#evacuatedAt = previous?.evacuatedAt
     for (let i = 0; i < layout.count; i++) {
-      if (members[i] === 0) continue
       const site = layout.siteOf[i] as number
       const capacity = layout.capacity[i] as number
-      this.#total += capacity
+      if (states[i]?.kind !== 'new') this.#total += capacity
+      if (members[i] === 0) continue
       add(this.#members, site, 1)
       if (bad[i] === 1) add(this.#bad, site, 1)
       else add(this.#carrying, site, capacity * shareOf(states[i]))

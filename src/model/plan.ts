@@ -71,7 +71,13 @@ export type TargetState =
   | ({ readonly kind: 'ramping'; readonly since: EpochMs /** 10 to 99. */; readonly percent: number } & Flapping)
   /** Down, but a gate holds it back: it still answers in full. */
   | ({ readonly kind: 'held'; readonly since: EpochMs; readonly by: string } & Flapping)
-  | ({ readonly kind: 'removed'; readonly since: EpochMs; readonly reason: string } & Flapping)
+  | ({
+      readonly kind: 'removed'
+      readonly since: EpochMs
+      readonly reason: string
+      /** It did not answer before either, so nothing left, and no ledger speaks of it. */
+      readonly unanswered?: true
+    } & Flapping)
   | ({ readonly kind: 'drained'; readonly since: EpochMs; readonly by: string; readonly reason: string } & Flapping)
   /** Out with its whole site: `PoolState.sites` says by whom. */
   | ({ readonly kind: 'evacuated'; readonly since: EpochMs } & Flapping)
@@ -87,6 +93,8 @@ export interface Removal {
   readonly target: string
   readonly site: string
   readonly capacity: number
+  /** A rollback took it, not the health: no budget had a say. */
+  readonly by?: 'rollback'
 }
 
 /** A site of a pool about which there is more to say than about its targets. */

@@ -1,6 +1,7 @@
 /**
  * S5, worked out again from the weights: how much of each pool and site stops answering with this plan,
- * against budgets, floor and ledger. Nothing here asks how the plan was decided.
+ * against budgets, floor, demand and ledger. What leaves with its whole site is judged in
+ * `check-sites.ts`. Nothing here asks how the plan was decided.
  */
 
 import { isNonEmpty } from '../base/nonempty.ts'
@@ -9,8 +10,10 @@ import type { Name } from '../model/name.ts'
 import type { Override } from '../model/override.ts'
 import type { PlanHead, PoolState, Removal } from '../model/plan.ts'
 import type { Endpoint, Policy, Pool, Target } from '../model/policy.ts'
+import type { Demand } from '../model/report.ts'
 import type { EpochMs } from '../world/world.ts'
 import type { CheckInput, Report } from './check.ts'
+import { checkSites } from './check-sites.ts'
 
 /** What one plan changes for a name of a pool. */
 export interface CapacityChange {
@@ -88,26 +91,53 @@ export function checkCapacity(
       report('S2', pool.id, 'a pool in which some target answers', 'one in which none does')
     if (before === undefined) continue
     const ofPool = changes.filter((change) => change.pool === pool.id)
-    const drains = overrides.filter(({ action }) => action.kind === 'drain' && action.pool === pool.id)
-    checkPool(pool, before, after, ofPool, drains, free, input.now, report)
+    const demand = demandOf(pool, input.demands.get(pool.id) ?? [], input.now)
+    checkPool({ pool, before, after, changes: ofPool, overrides, free, demand, now: input.now }, report)
+    if (next.head.rolledBackTo === undefined) checkDwell(pool, before, after, input.now, report)
   }
 }
 
-interface Loss {
+/** What is said by several, and can be true: the most of it counts. Null: nobody knows. */
+function demandOf({ targets }: Pool, demands: readonly Demand[], now: EpochMs): number | null {
+  const whole = targets.reduce((sum, { capacity }) => sum + capacity, 0)
+  const credible = demands.filter(({ value, at }) => value >= 0 && value <= whole && Math.abs(now - at) <= 60_000)
+  return credible.length === 0 ? null : Math.max(...credible.map(({ value }) => value))
+}
+
+/** Checks are not doubted and believed again in quick turn. */
+function checkDwell(pool: Pool, before: PoolState, after: PoolState, now: EpochMs, report: Report): void {
+  if ((before.failOpenSince === null) === (after.failOpenSince === null)) return
+  const last = before.failOpenSince ?? before.believedSince
+  if (last === undefined) return
+  const elapsed = now - Math.min(last, now)
+  if (elapsed < pool.limits.failOpenDwellMs)
+    report('S5', pool.id, `${pool.limits.failOpenDwellMs} ms between believing its checks and not`, `${elapsed} ms`)
+}
+
+export interface Loss {
   readonly target: Target
   readonly capacity: number
 }
 
-function checkPool(
-  pool: Pool,
-  before: PoolState,
-  after: PoolState,
-  changes: readonly CapacityChange[],
-  drains: readonly Override[],
-  free: boolean,
-  now: EpochMs,
-  report: Report,
-): void {
+/** One pool of a plan, beside the same pool in the plan before. */
+export interface PoolCheck {
+  readonly pool: Pool
+  readonly before: PoolState
+  readonly after: PoolState
+  readonly changes: readonly CapacityChange[]
+  /** In force, of all pools. */
+  readonly overrides: readonly Override[]
+  /** A rollback may break S5. */
+  readonly free: boolean
+  readonly demand: number | null
+  readonly now: EpochMs
+}
+
+/** What each target answers with, 0 to 1. */
+export type Parts = ReadonlyMap<string, { readonly from: number; readonly to: number }>
+
+function checkPool(check: PoolCheck, report: Report): void {
+  const { pool, before, after, changes, overrides } = check
   const full = fullWeights(pool)
   const parts = new Map<string, { from: number; to: number }>()
   for (const target of pool.targets) {
@@ -120,25 +150,29 @@ function checkPool(
     }
     parts.set(target.id, { from, to })
   }
-  const drained = new Map(
-    drains.map((override) => [override.action.kind === 'drain' && override.action.target, override]),
-  )
+  const drained = new Map<string, Override>()
+  for (const override of overrides)
+    if (override.action.kind === 'drain' && override.action.pool === pool.id)
+      drained.set(override.action.target, override)
   const losses: Loss[] = []
   const drainLosses: Loss[] = []
+  const siteLosses: Loss[] = []
   for (const target of pool.targets) {
     const { from, to } = parts.get(target.id) ?? { from: 0, to: 0 }
-    const isDrained = after.targets[target.id]?.kind === 'drained'
     // A weight is a whole number: half a percent of the greatest target's is lost in rounding.
     if (to >= from - 0.5 / (full.get(target.id) ?? 1)) continue
     const loss = { target, capacity: (from - to) * target.capacity }
-    if (isDrained && drained.has(target.id)) drainLosses.push(loss)
+    const { kind } = after.targets[target.id] ?? { kind: 'new' }
+    if (kind === 'drained' && drained.has(target.id)) drainLosses.push(loss)
+    else if (kind === 'evacuated' && after.sites?.[target.site]?.kind === 'evacuated') siteLosses.push(loss)
     else losses.push(loss)
   }
-  checkLedger(pool, before, after, losses, now, report)
-  if (free) return
-  checkBudgets(pool, before, after, losses, now, report)
+  checkLedger(check, losses, report)
+  if (check.free) return
+  checkBudgets(check, losses, report)
+  checkSites(check, siteLosses, parts, report)
   const underFloor = drainLosses.every(({ target }) => drained.get(target.id)?.breaks.includes('S5') === true)
-  if (losses.length > 0 || (drainLosses.length > 0 && !underFloor)) checkFloor(pool, after, parts, report)
+  if (losses.length > 0 || (drainLosses.length > 0 && !underFloor)) checkFloor(check, parts, report)
 }
 
 /** The part of its full weight that a target answers with: the most of any of its addresses. */
@@ -154,14 +188,7 @@ const inWindow = (ledger: readonly Removal[], pool: Pool, now: EpochMs): readonl
   ledger.filter(({ at }) => now - at < pool.limits.windowMs)
 
 /** What this plan takes out is written down, and nothing that still counts was struck out. */
-function checkLedger(
-  pool: Pool,
-  before: PoolState,
-  after: PoolState,
-  losses: readonly Loss[],
-  now: EpochMs,
-  report: Report,
-): void {
+function checkLedger({ pool, before, after, now }: PoolCheck, losses: readonly Loss[], report: Report): void {
   const left = [...after.ledger]
   const take = (at: number, target: string, capacity: number): boolean => {
     const index = left.findIndex(
@@ -178,14 +205,7 @@ function checkLedger(
       report('S5', `${pool.id}/${target.id}`, `${capacity} of its capacity in the ledger as removed now`, 'nothing')
 }
 
-function checkBudgets(
-  pool: Pool,
-  before: PoolState,
-  after: PoolState,
-  losses: readonly Loss[],
-  now: EpochMs,
-  report: Report,
-): void {
+function checkBudgets({ pool, before, after, now }: PoolCheck, losses: readonly Loss[], report: Report): void {
   if (losses.length === 0) return
   const recent = inWindow(before.ledger, pool, now)
   const judge = (at: string, share: number, all: number, past: readonly Removal[], lost: readonly Loss[]) => {
@@ -203,7 +223,7 @@ function checkBudgets(
       )
   }
   const capacity = (targets: readonly Target[]) => targets.reduce((total, target) => total + target.capacity, 0)
-  const known = pool.targets.filter(({ id }) => after.targets[id]?.kind !== 'new')
+  const known = pool.targets.filter(({ id }) => counts(after, id))
   judge(pool.id, pool.limits.poolBudget, capacity(known), recent, losses)
   for (const site of new Set(losses.map(({ target }) => target.site))) {
     const here = (target: Target) => target.site === site
@@ -217,22 +237,28 @@ function checkBudgets(
   }
 }
 
-function checkFloor(
-  pool: Pool,
-  after: PoolState,
-  parts: ReadonlyMap<string, { readonly to: number }>,
-  report: Report,
-): void {
+/** One that never passed its checks is no part of any share; neither is one whose site is out. */
+function counts(state: PoolState, target: string): boolean {
+  const kind = state.targets[target]?.kind
+  return kind !== 'new' && kind !== 'evacuated'
+}
+
+function checkFloor({ pool, after, demand }: PoolCheck, parts: Parts, report: Report): void {
+  const { floor, utilization } = pool.limits
   let total = 0
   let left = 0
   let short = 0
   for (const { id, capacity } of pool.targets) {
     const to = parts.get(id)?.to ?? 0
-    if (after.targets[id]?.kind === 'new') continue
+    if (!counts(after, id)) continue
     total += capacity
     left += capacity * to
     if (to < 1) short++
   }
-  if (left >= pool.limits.floor * total - hair || (short <= 1 && left >= total / 2 - hair)) return
-  report('S5', pool.id, `at least ${pool.limits.floor * total} of ${total} capacity left`, `${left}`, todo)
+  if (left < floor * total - hair && !(short <= 1 && left >= total / 2 - hair))
+    report('S5', pool.id, `at least ${floor * total} of ${total} capacity left`, `${left}`, todo)
+  // A weight is a whole number: each target may carry half a percent of the greatest less than it should.
+  const least = Math.min(total, (demand ?? 0) / utilization)
+  if (left < least - total * 0.005)
+    report('S5', pool.id, `at least ${least} capacity left, for a demand of ${demand}`, `${left}`, todo)
 }

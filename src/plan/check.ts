@@ -11,6 +11,7 @@ import type { Name } from '../model/name.ts'
 import { inForce, type Override } from '../model/override.ts'
 import { lineOf, type PlanText, shardLines, shardOf } from '../model/plan.ts'
 import type { Endpoint } from '../model/policy.ts'
+import type { Demand } from '../model/report.ts'
 import type { EpochMs } from '../world/world.ts'
 import { type CapacityChange, checkCapacity, expectedAnswer } from './check-capacity.ts'
 import { type Compiled, longestAliasChain } from './compile.ts'
@@ -39,6 +40,8 @@ export interface CheckInput {
   readonly next: PlanText
   readonly newShards: ReadonlyMap<Digest, string>
   readonly overrides: readonly Override[]
+  /** By pool. */
+  readonly demands: ReadonlyMap<string, readonly Demand[]>
   /** The plan that a rollback in force names. */
   readonly rollback: PlanText | null
   readonly now: EpochMs

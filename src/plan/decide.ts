@@ -5,6 +5,7 @@
 import { assert } from '../base/assert.ts'
 import { type Digest, digestOf } from '../base/bytes.ts'
 import { isNonEmpty } from '../base/nonempty.ts'
+import type { Event } from '../health/reasons.ts'
 import { shareOf, weightsOf } from '../health/weights.ts'
 import { answerText } from '../model/answer.ts'
 import { after, type Generation, genesis, greatestGeneration } from '../model/generation.ts'
@@ -39,6 +40,7 @@ export type Decided =
       readonly usedUp: readonly Name[]
       /** Instructions found impossible, by `subjectOf`. */
       readonly refused: ReadonlyMap<string, string>
+      readonly events: readonly PoolEvent[]
     }
   | {
       readonly kind: 'hold'
@@ -49,7 +51,15 @@ export type Decided =
       readonly noticed: EpochMs | null
       readonly usedUp: readonly Name[]
       readonly refused: ReadonlyMap<string, string>
+      /** What would happen, and what is remarkable about what is seen. */
+      readonly events: readonly PoolEvent[]
     }
+
+/** Of one step of one pool. */
+export interface PoolEvent {
+  readonly pool: string
+  readonly event: Event
+}
 
 const reasonsMax = 1_000
 /** How long the first plan of all waits for pools, so that it holds every name; then it goes without them. */
@@ -80,6 +90,7 @@ function decideAssessed(input: Decision, assessment: Assessment, refused: Readon
     noticed: since,
     usedUp,
     refused,
+    events: eventsOf(assessment),
   })
 
   if (instructions.freeze !== undefined)
@@ -289,8 +300,14 @@ function publishable(
     text,
     usedUp: [...retire],
     refused,
+    events: eventsOf(assessment),
   }
 }
+
+const eventsOf = ({ balances }: Assessment): readonly PoolEvent[] =>
+  [...balances].flatMap(([pool, result]) =>
+    result.kind === 'state' ? result.events.map((event) => ({ pool, event })) : [],
+  )
 
 /** Greatest share of any pool that answers less than before. */
 function capacityRemoved(

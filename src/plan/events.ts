@@ -41,6 +41,8 @@ export type PlanEvent =
       readonly found: string
       readonly todo: string
     }
+  /** A gate between the checks and the answers of a pool did something, or something is remarkable about what is seen. */
+  | { readonly event: 'plan.gate'; readonly pool: string; readonly gate: string; readonly text: string }
   /** Nothing was published, for a reason that is new. */
   | { readonly event: 'plan.held'; readonly reason: string }
   /** The policy in use changed. */

@@ -4,6 +4,7 @@
  * read again, and it holds no credentials to write DNS.
  */
 import { describeProblem } from '../base/problem.ts'
+import { type Event, eventText, isLasting } from '../health/reasons.ts'
 import { type Generation, genesis } from '../model/generation.ts'
 import { keys } from '../model/keys.ts'
 import { subjectOf } from '../model/override.ts'
@@ -104,6 +105,8 @@ class Planner {
   #rollback: PlanText | null = null
   #note = 'starting'
   #held = ''
+  /** What lasts and has been told already. */
+  #lasting = new Set<string>()
 
   constructor(world: World, ports: PlannerPorts) {
     this.#world = world
@@ -188,6 +191,7 @@ class Planner {
     const decided = decide(decision)
     if (decided.refused.size > 0) this.#refuse(base, decided.refused)
     this.#noticed = decided.kind === 'hold' ? decided.noticed : null
+    this.#tellLasting(decided.events)
     if (decided.kind === 'plan') return this.#publish(decision, base, decided, began)
     this.#tellHeld(base, decided.reasons[0]?.text ?? '')
     for (const name of decided.usedUp) {
@@ -340,6 +344,7 @@ class Planner {
       capacityRemoved: blast.capacityRemoved,
       ms: Math.round(this.#world.clock.now() - began),
     })
+    for (const { pool, event } of plan.events) if (!isLasting(event)) this.#tellGate(pool, event)
     for (const [pool, state] of Object.entries(pools)) {
       if (state === decision.previous?.head.pools[pool]) continue
       const kinds = Object.values(state.targets).map(({ kind }) => kind)
@@ -358,6 +363,22 @@ class Planner {
         waiting: count('new'),
       })
     }
+  }
+
+  /** Once for as long as it lasts. */
+  #tellLasting(events: Decided['events']): void {
+    const now = new Set<string>()
+    for (const { pool, event } of events) {
+      if (!isLasting(event)) continue
+      const key = event.kind === 'muted' ? `${pool} muted ${event.prober}` : `${pool} ${event.kind}`
+      now.add(key)
+      if (!this.#lasting.has(key)) this.#tellGate(pool, event)
+    }
+    this.#lasting = now
+  }
+
+  #tellGate(pool: string, event: Event): void {
+    trace(this.#world, { event: 'plan.gate', pool, gate: event.kind, text: eventText(event) })
   }
 
   #tellHeld(base: Base, reason: string): void {

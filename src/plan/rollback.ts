@@ -1,5 +1,5 @@
 /** A rollback: the answers of an older plan, and what the pools look like when those are published. */
-import { ledgerAt } from '../health/velocity.ts'
+import { keptMs, ledgerAt } from '../health/velocity.ts'
 import { weightsOf } from '../health/weights.ts'
 import { type Addresses, parseAnswerText } from '../model/answer.ts'
 import type { Generation } from '../model/generation.ts'
@@ -104,7 +104,7 @@ function stateOf(pool: Pool, before: PoolState, answer: Addresses, old: PlanText
   const full = new Map(weightsOf(pool, everyone).map(({ address, weight }) => [address, weight]))
   const found = new Map(answer.addresses.map(({ address, weight }) => [address, weight]))
   const targets: Record<string, TargetState> = {}
-  const ledger: Removal[] = [...ledgerAt(before.ledger, pool.limits.windowMs, now)]
+  const ledger: Removal[] = [...ledgerAt(before.ledger, keptMs(pool.limits), now)]
   let total = 0
   let answering = 0
   for (const { id, site, capacity, addresses } of pool.targets) {
@@ -114,7 +114,7 @@ function stateOf(pool: Pool, before: PoolState, answer: Addresses, old: PlanText
     const shareNext = share === 0 ? 0 : share >= 1 ? 1 : percent / 100
     const shareBefore = state === undefined ? 0 : partOf(state)
     if (shareNext < shareBefore)
-      ledger.push({ at: now, target: id, site, capacity: capacity * (shareBefore - shareNext) })
+      ledger.push({ at: now, target: id, site, capacity: capacity * (shareBefore - shareNext), by: 'rollback' })
     targets[id] =
       share === 0
         ? state !== undefined && shareBefore === 0
@@ -132,7 +132,9 @@ function stateOf(pool: Pool, before: PoolState, answer: Addresses, old: PlanText
     if (targets[id]?.kind !== 'new') total += capacity
     answering += capacity * shareNext
   }
-  return { targets, failOpenSince: before.failOpenSince, ledger, capacity: total === 0 ? 0 : answering / total }
+  // What a site was doing is over: its targets answer as the old plan has them.
+  const { sites: _, ...kept } = before
+  return { ...kept, targets, ledger, capacity: total === 0 ? 0 : answering / total }
 }
 
 const partOf = (state: TargetState): number =>

@@ -50,6 +50,7 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
     level: 'debug',
     say: (e) => `${e.pool}: ${percent(e.capacity)} of its capacity answers${e.failOpen ? ', fail-open' : ''}`,
   },
+  'plan.gate': { level: 'warn', say: (e) => `${e.pool}: ${e.text}` },
   'plan.lost': { level: 'debug', say: (e) => `generation ${e.generation} came second, reads again` },
   'plan.check_failed': {
     level: 'error',
@@ -84,6 +85,7 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
     say: (e) => `${name(e.name)}: somebody else was faster, read again (${e.reason})`,
   },
   'enact.refused': { level: 'warn', say: (e) => `${name(e.name)}: the authority refuses: ${e.reason}` },
+  'enact.removal_refused': { level: 'error', say: (e) => `${name(e.name)} is not written: ${e.reason}` },
   'enact.unanswered': { level: 'warn', say: (e) => `${name(e.name)}: no answer to a write, read again (${e.reason})` },
   'enact.unapplied': { level: 'warn', say: (e) => `${name(e.name)}: accepted, but not there when read back` },
   'enact.blocked': { level: 'warn', say: (e) => `${name(e.name)} is blocked: ${e.why}` },
