@@ -165,8 +165,19 @@ test.each<[args: string[], code: number, ...says: string[]]>([
     exit.failed,
     'remove it there first',
   ],
+  [['pool', 'wbe'], exit.failed, 'did you mean web?'],
+  [['pool', 'web', '--if-down', 'east'], exit.failed, 'a pool with a check'],
+  [['pool', 'web', '--if-drained', 'esat'], exit.failed, 'did you mean east?'],
+  [['pool', 'web', '--if-evacuated', 'weest'], exit.failed, 'did you mean west?'],
+  [['evacuate', 'east'], exit.usage, '--reason'],
+  [['evacuate', 'norht', '--reason', 'x'], exit.failed, 'did you mean north?'],
+  [['evacuate', 'north', '--pool', 'api', '--reason', 'x'], exit.failed, 'a site: east'],
+  [['maintenance', 'east', '--reason', 'x'], exit.usage, 'how long the window is'],
+  [['maintenance', 'east', '--from', 'soon', '--for', '1h', '--reason', 'x'], exit.usage, '2030-01-31'],
+  [['maintenance', 'east', '--for', '1h'], exit.usage, 'say why'],
+  [['maintenance', 'east', '--until', '2001-01-01T00:00:00Z', '--reason', 'x'], exit.usage, 'give a later one'],
   [['init'], exit.failed, 'no file of this name', 'choose another folder'],
-  [['run', 'governor'], exit.usage, 'planner, enactor, prober, balancer, server'],
+  [['run', 'governor'], exit.usage, 'planner, enactor, prober, balancer, intake, server'],
   [['--config', 'nowhere.yaml', 'status'], exit.config, 'nowhere.yaml'],
 ])('%j ends with %i', async (args, code, ...says) => {
   const { code: found, err } = await say(...args)
@@ -328,4 +339,51 @@ test('doctor says of each thing whether it is well, and what to do', async () =>
 test('the schema for editors is JSON Schema', async () => {
   const { out } = await say('config', 'schema')
   expect(JSON.parse(out)).toMatchObject({ $schema: expect.stringContaining('json-schema.org'), type: 'object' })
+})
+
+test('a pool is shown with its budgets, and what would happen if', async () => {
+  const shown = await say('pool', 'web')
+  expect([shown.code, shown.err]).toEqual([exit.ok, ''])
+  for (const text of ['pool web', 'east', 'healthy', 'budgets for removals', 'site north', 'no prober has reported'])
+    expect(shown.out).toContain(text)
+  const supposed = await say('pool', 'web', '--if-drained', 'east', '--for', '10s', '--json')
+  const document = JSON.parse(supposed.out)
+  expect(document.targets.map(({ id, share }: { id: string; share: number }) => [id, share])).toEqual([
+    ['east', 1],
+    ['west', 1],
+    ['north', 1],
+  ])
+  const { targets } = document.whatIf
+  expect(targets.find(({ id }: { id: string }) => id === 'east')).toMatchObject({ state: 'admin', share: 0 })
+})
+
+test('a site is evacuated, restored and put under maintenance; the dry run writes nothing', async () => {
+  const why = ['--reason', 'x', '--no-wait']
+  const dry = await say('evacuate', 'north', ...why, '--dry-run', '--json')
+  expect([dry.code, JSON.parse(dry.out)]).toMatchObject([
+    exit.ok,
+    { outcome: 'dry run', forecast: { outcome: 'hold' } },
+  ])
+  // Two thirds of the pool stay, and its floor is seven tenths.
+  expect(JSON.parse(dry.out).forecast.reasons).toContainEqual({
+    subject: 'web/site north',
+    text: expect.stringContaining('is not taken out: the other sites carry 200'),
+  })
+  const held = await say('evacuate', 'north', '--reason', 'x')
+  expect([held.code, held.out]).toEqual([exit.pending, expect.stringContaining('--break S5')])
+  const given = await say('evacuate', 'north', ...why, '--break', 'S5', '--json')
+  expect(JSON.parse(given.out)).toMatchObject({ outcome: 'in force', undo: 'holdfast restore north' })
+  expect(JSON.parse((await say('pool', 'web', '--json')).out).targets).toContainEqual(
+    expect.objectContaining({ id: 'north', state: 'evacuated', share: 0 }),
+  )
+  expect(JSON.parse((await say('restore', 'north', '--no-wait', '--json')).out).outcome).toBe('in force')
+  expect((await say('restore', 'north', '--no-wait')).out).toContain('nothing to take back')
+  const window = ['--from', '2090-01-31T02:00:00Z', '--for', '2h', '--reason', 'power work']
+  const planned = await say('maintenance', 'east', ...window, '--json')
+  expect(JSON.parse(planned.out)).toMatchObject({
+    outcome: 'in force',
+    override: { action: { kind: 'maintenance', site: 'east' }, expires: Date.parse('2090-01-31T04:00:00Z') },
+    undo: 'holdfast maintenance east --cancel',
+  })
+  expect((await say('maintenance', 'east', '--cancel', '--no-wait')).code).toBe(exit.ok)
 })

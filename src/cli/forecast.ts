@@ -78,6 +78,9 @@ export async function forecast(store: Store, policy: Policy, { give, takeBack }:
   return { decided, violations }
 }
 
+/** Instructions that may say that they go under the floor. */
+const breakers: ReadonlySet<OverrideAction['kind']> = new Set(['rollback', 'drain', 'evacuate', 'maintenance'])
+
 /** Ends the command if a planner would not carry this out, with the rule in the way and, where one may, how to break it. */
 export function refuseIfImpossible({ decided, violations }: Forecast, override: Override): void {
   const subject = subjectOf(override.action)
@@ -85,7 +88,7 @@ export function refuseIfImpossible({ decided, violations }: Forecast, override: 
   if (why !== undefined)
     fail(exit.failed, subject.replace('/', ' '), 'an instruction that can be carried out', why, 'mend that first')
   const problems = violations.map(({ rule, at, expected, found, todo }) => {
-    const breakable = rule === 'S5' && (override.action.kind === 'rollback' || override.action.kind === 'drain')
+    const breakable = rule === 'S5' && breakers.has(override.action.kind)
     const how = breakable ? `${todo}: --break ${rule}` : todo
     return problem(`rule ${rule} (docs/safety.md), ${at}`, expected, found, how)
   })

@@ -1,7 +1,7 @@
 /** What all commands that instruct the planner share: author, reason, expiry, waiting, and the way back. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Override, OverrideAction } from '../model/override.ts'
-import type { PlanHead } from '../model/plan.ts'
+import type { PlanHead, Reason } from '../model/plan.ts'
 import type { Policy } from '../model/policy.ts'
 import type { Store } from '../store/store.ts'
 import type { EpochMs } from '../world/world.ts'
@@ -57,7 +57,7 @@ export function waitingOptions(command: Command): Command {
     .option('--dry-run', 'say what it would do, write nothing')
 }
 
-function whenArgument(text: string): number {
+export function whenArgument(text: string): number {
   const at = Date.parse(text)
   if (Number.isNaN(at)) throw new InvalidArgumentError('expected a date and time such as 2030-01-31T18:00:00Z.')
   return at
@@ -141,7 +141,8 @@ export async function carryOut(
   }
   output.note(override === null ? `taken back: ${what}` : `written: ${what}${expiryText(override)}`)
   let effect: Effect | null = null
-  const next = expected.decided.kind === 'plan' ? expected.decided.head : await readHeadPlan(store)
+  const next =
+    expected.decided.kind === 'plan' ? expected.decided.head : await unchanged(store, expected.decided.reasons)
   const held = next === undefined ? null : (instruction.held?.(next) ?? null)
   if (held !== null) effect = { kind: 'pending', generation: next?.generation ?? null, why: held }
   else if (options.wait !== false && instruction.planned !== undefined) {
@@ -176,6 +177,12 @@ export async function carryOut(
     ].join('\n'),
   )
   if (effect?.kind === 'pending') cli.exitCode = exit.pending
+}
+
+/** What stays published, with what is to be said about it now. */
+async function unchanged(store: Store, reasons: readonly Reason[]): Promise<PlanHead | undefined> {
+  const head = await readHeadPlan(store)
+  return head === undefined ? undefined : { ...head, reasons }
 }
 
 function expiryText(override: Override): string {

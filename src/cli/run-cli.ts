@@ -5,6 +5,7 @@ import type { Cli } from './cli.ts'
 import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
 import { drainCommand, undrainCommand } from './drain.ts'
+import { evacuateCommand, maintenanceCommand, restoreCommand } from './evacuate.ts'
 import { type ExitCode, exit, exitMeanings } from './exit.ts'
 import { freezeCommand, thawCommand } from './freeze.ts'
 import { haproxyCommand } from './haproxy.ts'
@@ -14,6 +15,7 @@ import { CliFailure, type Io, painter, problemText } from './io.ts'
 import { labCommand } from './lab.ts'
 import { pinCommand, unpinCommand } from './pin.ts'
 import { planCommand } from './plan.ts'
+import { poolCommand } from './pool.ts'
 import { retireCommand } from './retire.ts'
 import { rollbackCommand } from './rollback.ts'
 import { runCommand } from './run.ts'
@@ -42,12 +44,18 @@ export function programOf(cli: Cli): Command {
       'Run:',
       [upCommand(cli), runCommand(cli), initCommand(cli), configCommand(cli), haproxyCommand(cli), doctorCommand(cli)],
     ],
-    ['Look:', [statusCommand(cli), whyCommand(cli), planCommand(cli), historyCommand(cli), showCommand(cli)]],
+    [
+      'Look:',
+      [statusCommand(cli), whyCommand(cli), poolCommand(cli), planCommand(cli), historyCommand(cli), showCommand(cli)],
+    ],
     [
       'Instruct:',
       [
         drainCommand(cli),
         undrainCommand(cli),
+        evacuateCommand(cli),
+        restoreCommand(cli),
+        maintenanceCommand(cli),
         pinCommand(cli),
         unpinCommand(cli),
         freezeCommand(cli),

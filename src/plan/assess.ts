@@ -201,7 +201,7 @@ function balancesOf(situation: Situation): Map<string, Step> {
 }
 
 /** What operators want out, by pool. */
-function ordersOf({ overrides, refused, now }: Pick<Situation, 'overrides' | 'refused' | 'now'>) {
+export function ordersOf({ overrides, refused, now }: Pick<Situation, 'overrides' | 'refused' | 'now'>) {
   const drains = new Map<string, Map<string, Drain>>()
   const everywhere = new Map<string, SiteOrder>()
   const inPools = new Map<string, Map<string, SiteOrder>>()
