@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { describeProblem } from '../base/problem.ts'
 import type { Name } from '../model/name.ts'
+import { usualDetection, usualLimits } from '../model/policy.ts'
 import { type Config, configBytesAtMost, loadConfig } from './config.ts'
 
 const env = { HOLDFAST_KEY: 'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=' }
@@ -100,18 +101,10 @@ describe('a right configuration', () => {
       },
     ])
     expect(policy.pools.get('web')).toMatchObject({
-      intervalMs: 2000,
       timeoutMs: 1000,
-      rampMs: 30_000,
       check: { kind: 'http', port: 8080, path: '/', host: null, status: [200] },
-      limits: {
-        poolBudget: 0.05,
-        siteBudget: 0.1,
-        windowMs: 60_000,
-        floor: 0.5,
-        failOpenUnder: 0.5,
-        failOpenUntil: 0.6,
-      },
+      ...usualDetection,
+      limits: usualLimits,
       targets: [
         { id: 'east', site: 'east', addresses: ['127.0.0.11'], capacity: 100 },
         { id: 'west', site: 'west', addresses: ['127.0.0.12', '::1'], capacity: 50 },
@@ -386,6 +379,38 @@ describe('what is wrong is said with its place, and what to do', () => {
       changed('    check: { http: { port: 8080 } }', '    check: { tcp: { port: 80 } }\n    limits: { floor: 1.5 }'),
       ':9:22: pools.web.limits.floor: expected floor, a share from 0 to 1, found 1.5;',
     ],
+    ...(
+      [
+        ['correlationWindow: 1s', 'correlationWindow', 'at least the interval of 2000ms, found 1000ms'],
+        ['undo: 5s', 'undo', 'at least correlationWindow, 10000ms, found 5000ms'],
+        ['evacuation: { othersFailing: 0.9 }', 'evacuation.othersFailing', 'less than failing, 0.8, found 0.9'],
+        [
+          'evacuation: { healthy: 0.2 }',
+          'evacuation.healthy',
+          'more than what passes of a site that is taken out, 0.2',
+        ],
+        ['evacuation: { headroom: 0.9 }', 'evacuation.headroom', 'headroom, from 1 to 100, found 0.9'],
+        ['utilization: 0', 'utilization', 'utilization, from 0.01 to 1, found 0'],
+        ['window: 25h', 'window', 'a duration from 1s to 24h, found "25h"'],
+      ] as const
+    ).map(
+      ([limit, at, says]) =>
+        [
+          `limits that contradict: ${limit}`,
+          changed('    check: { http: { port: 8080 } }', `    check: { tcp: { port: 80 } }\n    limits: { ${limit} }`),
+          `pools.web.limits.${at}: expected ${says}`,
+        ] as const,
+    ),
+    [
+      'a hold longer than the longest',
+      changed('    check: { http: { port: 8080 } }', '    check: { tcp: { port: 80 } }\n    hold: 10m'),
+      'pools.web.holdMax: expected at least hold, 600000ms, found 300000ms; raise it, or lower hold',
+    ],
+    [
+      'a demand above the capacity',
+      changed('    check: { http: { port: 8080 } }', '    check: { tcp: { port: 80 } }\n    demand: 251'),
+      ':9:13: pools.web.demand: expected at most the capacity of all targets, 250, found 251; add targets',
+    ],
     [
       'two checks',
       base.replace('{ port: 8080 }', '{ port: 8080 }, tcp: { port: 1 }'),
@@ -642,6 +667,18 @@ describe('warnings leave the configuration usable', () => {
       'a pool of one',
       base.replace(/ {6}(west|north).*\n/g, ''),
       'pools.web.targets: expected at least two targets, so that one can be taken out, found one,',
+    ],
+    [
+      'a demand that needs everybody',
+      changed('    check: { http: { port: 8080 } }', '    check: { tcp: { port: 80 } }\n    demand: 240'),
+      'pools.web.demand: expected at most 200: the capacity of 250 used up to 0.8, found 240; add targets',
+    ],
+    [
+      'a site of one beside greater ones',
+      base
+        .replace('site: west', 'site: east')
+        .replace('      north:', '      south: { site: east, addresses: 127.0.0.14 }\n      north:'),
+      'pools.web.targets: expected at least 3 targets in every site, since there are so many in some, found 1 in north;',
     ],
     [
       'a name server without an address',

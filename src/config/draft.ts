@@ -8,17 +8,11 @@ import { isProblem } from '../base/problem.ts'
 import { type IpAddress, parseIp } from '../model/address.ts'
 import type { WeightedAddress } from '../model/answer.ts'
 import { type Name, parseName, zoneOf } from '../model/name.ts'
-import {
-  type Endpoint,
-  type EndpointSource,
-  type Pool,
-  type Target,
-  usualDetection,
-  usualLimits,
-} from '../model/policy.ts'
+import type { Endpoint, EndpointSource, Pool, Target } from '../model/policy.ts'
 import type { Address } from '../world/world.ts'
 import { type Report, readCheck } from './check.ts'
 import { type IntakeConfig, type Reading, readDemand, readIntake } from './intake.ts'
+import { readLimits } from './limits.ts'
 import { type Finding, type Path, type Place, quoted } from './problems.ts'
 import type { EndpointShape, FileShape, PoolShape, ZoneShape } from './schema.ts'
 import type { Broken, Section } from './shape.ts'
@@ -298,8 +292,10 @@ class DraftMaker {
         ? Math.min((interval ?? 1_000) / 2, 2_000)
         : this.#duration(shape.timeout, at('timeout'), 1, 60_000, 'from 1ms to 1m')
     const ramp = this.#duration(shape.ramp, at('ramp'), 0, 86_400_000, 'up to 24h')
-    const { window, ...shares } = shape.limits
-    const windowMs = this.#duration(window, at('limits', 'window'), 1_000, 86_400_000, 'from 1s to 24h')
+    const graceMs = this.#duration(shape.grace, at('grace'), 0, 86_400_000, 'up to 24h')
+    const holdMs = this.#duration(shape.hold, at('hold'), 0, 3_600_000, 'up to 1h')
+    const holdMaxMs = this.#duration(shape.holdMax, at('holdMax'), 0, 86_400_000, 'up to 24h')
+    const limits = readLimits(shape.limits, at('limits'), (...asked) => this.#duration(...asked), interval ?? 0)
     const check = readCheck(shape.check, at('check'), this.#reporter)
     const demand = shape.demand === undefined ? undefined : readDemand(shape.demand, at('demand'), this.#reading)
 
@@ -317,8 +313,8 @@ class DraftMaker {
       this.#report(at('targets'), 'at least one target', 'none', 'add a target')
     if (entries.length > 10_000)
       this.#report(at('targets'), 'at most 10000 targets', String(entries.length), 'split the pool')
-    if (interval === undefined || timeout === undefined || ramp === undefined || windowMs === undefined)
-      return undefined
+    if (interval === undefined || timeout === undefined || ramp === undefined || limits === undefined) return undefined
+    if (graceMs === undefined || holdMs === undefined || holdMaxMs === undefined) return undefined
     if (check === undefined || !isNonEmpty(targets)) return undefined
     const { fall, rise } = shape
     return {
@@ -330,10 +326,10 @@ class DraftMaker {
       fall,
       rise,
       rampMs: ramp,
-      graceMs: usualDetection.graceMs,
-      holdMs: usualDetection.holdMs,
-      holdMaxMs: usualDetection.holdMaxMs,
-      limits: { ...usualLimits, ...shares, windowMs },
+      graceMs,
+      holdMs,
+      holdMaxMs,
+      limits,
       ...(demand === undefined ? {} : { demand }),
     }
   }

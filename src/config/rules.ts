@@ -4,6 +4,7 @@
  */
 import { type Name, zoneOf } from '../model/name.ts'
 import { type Draft, type DraftEndpoint, type DraftPool, display } from './draft.ts'
+import { limitFindings } from './limits.ts'
 import { didYouMean, type Finding, type Path, type Place, quoted } from './problems.ts'
 import { addressText, isLoopback } from './units.ts'
 
@@ -166,7 +167,7 @@ function* circleFindings(draft: Draft): Generator<Finding> {
 }
 
 function* poolFindings({ pool, path, isWhole }: DraftPool): Generator<Finding> {
-  const { limits, targets } = pool
+  const { targets } = pool
   if (pool.timeoutMs >= pool.intervalMs)
     yield error(
       [...path, 'timeout'],
@@ -174,15 +175,6 @@ function* poolFindings({ pool, path, isWhole }: DraftPool): Generator<Finding> {
         `less than the interval of ${pool.intervalMs}ms`,
         `${pool.timeoutMs}ms`,
         'lower the timeout or raise the interval',
-      ],
-    )
-  if (limits.failOpenUntil < limits.failOpenUnder)
-    yield error(
-      [...path, 'limits', 'failOpenUntil'],
-      [
-        `at least failOpenUnder, ${limits.failOpenUnder}`,
-        `${limits.failOpenUntil}`,
-        'raise it: the checks must be believed again later than they are doubted',
       ],
     )
   if (pool.check.kind === 'command') {
@@ -199,6 +191,7 @@ function* poolFindings({ pool, path, isWhole }: DraftPool): Generator<Finding> {
         ],
       )
   }
+  yield* limitFindings(pool, path, isWhole)
   const owners = new Map<string, string>()
   for (const target of targets) {
     for (const address of target.addresses) {
@@ -215,33 +208,6 @@ function* poolFindings({ pool, path, isWhole }: DraftPool): Generator<Finding> {
       owners.set(address, target.id)
     }
   }
-  if (pool.check.kind === 'none' || !isWhole) return
-  const total = targets.reduce((sum, target) => sum + target.capacity, 0)
-  const smallest = Math.min(...targets.map(({ capacity }) => capacity))
-  const rest = (total - smallest) / total
-  if (targets.length === 1)
-    yield warning(
-      [...path, 'targets'],
-      [
-        'at least two targets, so that one can be taken out',
-        'one, which its checks can never remove',
-        'add a target, or write check: none',
-      ],
-    )
-  else if (rest < Math.min(limits.floor, 0.5))
-    yield warning(
-      [...path, 'limits', 'floor'],
-      [
-        `a floor that lets the smallest target go, at most ${rest.toFixed(2)}`,
-        `${limits.floor}`,
-        'lower the floor or add targets: no check can ever remove one',
-      ],
-    )
-  else if (targets.length > 2 && limits.floor === 1)
-    yield warning(
-      [...path, 'limits', 'floor'],
-      ['a floor under 1', '1, which never lets a second target go', 'lower the floor'],
-    )
 }
 
 function* unusedPools(draft: Draft, elsewhere: readonly string[]): Generator<Finding> {

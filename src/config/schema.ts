@@ -4,23 +4,10 @@
  */
 import { z } from 'zod'
 import { check, prober } from './check-shape.ts'
-import {
-  address,
-  domain,
-  duration,
-  flag,
-  id,
-  ip,
-  oneOrMore,
-  share,
-  table,
-  tableOf,
-  text,
-  ttl,
-  whole,
-} from './fields.ts'
+import { address, domain, duration, flag, id, ip, oneOrMore, table, tableOf, text, ttl, whole } from './fields.ts'
 import { haproxy } from './haproxy-shape.ts'
 import { demand, intake } from './intake-shape.ts'
+import { limits } from './limits-shape.ts'
 
 const secret = table('where the secret is: { file: PATH } or { env: HOLDFAST_NAME }', {
   file: text('a path, relative to this file')
@@ -97,21 +84,6 @@ const zone = table('a zone: { authority, key, … }', {
     .describe('Other records of the zone as zone-file text; relative names are below the zone. Built-in server only.'),
 })
 
-const limits = table('limits', {
-  poolBudget: share('poolBudget')
-    .default(0.05)
-    .describe('In any window, removals take at most this share of the pool, or one target if that is more.'),
-  siteBudget: share('siteBudget').default(0.1).describe('The same within one site.'),
-  window: duration('window').default('60s').describe('The window of both budgets.'),
-  floor: share('floor')
-    .default(0.5)
-    .describe('The answer never falls under this share of the pool; one target may always go while half stays.'),
-  failOpenUnder: share('failOpenUnder')
-    .default(0.5)
-    .describe('Under this share of healthy capacity the checks are not believed: everybody answers.'),
-  failOpenUntil: share('failOpenUntil').default(0.6).describe('From this share on they are believed again.'),
-})
-
 const target = table('a target: { site, addresses, capacity }', {
   site: id('a site').describe('The failure domain that the target lives and dies with.'),
   addresses: oneOrMore(ip(), 'an IP address', 64).describe('Its addresses; IPv4 and IPv6.'),
@@ -134,6 +106,13 @@ const pool = table('a pool: { targets, check, … }', {
   ramp: duration('ramp')
     .default('30s')
     .describe('A returning target grows from a tenth of its weight to all of it over this time. 0s: at once.'),
+  grace: duration('grace')
+    .default('2m')
+    .describe('A target that was added does not count as failing before this is over, nor before it ever passed.'),
+  hold: duration('hold')
+    .default('10s')
+    .describe('A target that went down stays down so long, and twice as long each time it does so again.'),
+  holdMax: duration('holdMax').default('5m').describe('At most this long.'),
   limits: limits.prefault({}).describe('How far and how fast automation may take capacity away.'),
   demand: demand
     .optional()
