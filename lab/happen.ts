@@ -132,6 +132,13 @@ export function happen(region: Region, happening: Happening): void {
       later(happening.forMs, () => kernel.start(server.process))
       break
     }
+    case 'intruder': {
+      const server = serverAt(region, happening.zone)
+      const names = [...region.policy.endpoints.keys()].filter((name) => region.authorityOf(name) === server)
+      const name = names[happening.name % Math.max(1, names.length)]
+      if (name !== undefined) server.intrude(name, happening.how)
+      break
+    }
     case 'replay':
       serverAt(region, happening.zone).replay(happening.which)
       break

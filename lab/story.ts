@@ -115,6 +115,13 @@ export type Happening = { readonly at: number } & (
   | { readonly kind: 'power'; readonly zone: number; readonly forMs: number }
   /** An update that a server was sent some time ago comes to it once more. */
   | { readonly kind: 'replay'; readonly zone: number; readonly which: number }
+  /** Somebody who may not tries to change a name of a server: without a signature, with a wrong one, with a key for something else. */
+  | {
+      readonly kind: 'intruder'
+      readonly zone: number
+      readonly name: number
+      readonly how: 'unsigned' | 'forged' | 'other-key'
+    }
   | {
       readonly kind: 'hand'
       readonly name: number
@@ -212,7 +219,7 @@ function withAuthorities({ seed, shape, troubleMs, happenings }: Story): Pick<St
   const inOrder = (all: readonly Happening[]) => [...all].sort((a, b) => a.at - b.at)
   if (random.chance({ of: 1, in: 2 })) return { shape, happenings: inOrder(happenings) }
   const authorities = Array.from({ length: shape.zones }, () =>
-    random.pick(['server', 'server', 'strict', 'batch'] as const),
+    random.pick(['server', 'server', 'strict', 'batch', 'atomic'] as const),
   )
   const whole = { ...shape, authorities }
   const zones = authorities.flatMap((kind, zone) => (kind === 'server' ? [zone] : []))
@@ -293,7 +300,14 @@ export function fitting(shape: Shape, happenings: readonly Happening[]): readonl
   })
 }
 
-const onlyAtServers: ReadonlySet<string> = new Set(['cut-one-way', 'link-weather', 'disk', 'power', 'replay'])
+const onlyAtServers: ReadonlySet<string> = new Set([
+  'cut-one-way',
+  'link-weather',
+  'disk',
+  'power',
+  'replay',
+  'intruder',
+])
 
 const serverDrawers: readonly ((random: Stream, zone: number, shape: Shape) => Undated)[] = [
   (random, zone) => ({ kind: 'crash', process: serverId(zone), forMs: duration(random) }),
@@ -329,7 +343,12 @@ const serverDrawers: readonly ((random: Stream, zone: number, shape: Shape) => U
     forMs: duration(random),
   }),
   (random, zone) => ({ kind: 'replay', zone, which: random.below(64) }),
-  (random, zone) => ({ kind: 'replay', zone, which: random.below(64) }),
+  (random, zone) => ({
+    kind: 'intruder',
+    zone,
+    name: random.below(64),
+    how: random.pick(['unsigned', 'forged', 'other-key'] as const),
+  }),
 ]
 
 const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [

@@ -2,11 +2,15 @@
 import { addressByAddress } from './address-by-address.ts'
 import { adoptEverything } from './adopt-everything.ts'
 import { aliasesUnchecked } from './aliases-unchecked.ts'
+import { anyKeyMayUpdate } from './any-key-may-update.ts'
 import { blockedIsOurs } from './blocked-is-ours.ts'
 import type { Bug } from './bug.ts'
 import { cachedReads } from './cached-reads.ts'
+import { copyInMemory } from './copy-in-memory.ts'
+import { copyInTwoParts } from './copy-in-two-parts.ts'
 import { damageBlocks } from './damage-blocks.ts'
 import { deleteThenCreate } from './delete-then-create.ts'
+import { diskNotSynced } from './disk-not-synced.ts'
 import { driftIgnored } from './drift-ignored.ts'
 import { emptyBlocks } from './empty-blocks.ts'
 import { enactedTooEarly } from './enacted-too-early.ts'
@@ -17,6 +21,7 @@ import { fenceOff } from './fence-off.ts'
 import { floorOff } from './floor-off.ts'
 import { headOnce } from './head-once.ts'
 import { keepsItsPlan } from './keeps-its-plan.ts'
+import { leaseOff } from './lease-off.ts'
 import { lockWithoutEnd } from './lock-without-end.ts'
 import { mergeInsteadOfReplace } from './merge-instead-of-replace.ts'
 import { missingIsDown } from './missing-is-down.ts'
@@ -32,6 +37,7 @@ import { sweepByAge } from './sweep-by-age.ts'
 import { sweepIgnoresPublished } from './sweep-ignores-published.ts'
 import { sweepKeepsTooFew } from './sweep-keeps-too-few.ts'
 import { sweepWithoutClaims } from './sweep-without-claims.ts'
+import { toldBeforeKept } from './told-before-kept.ts'
 import { tombstoneOff } from './tombstone-off.ts'
 import { tornPublish } from './torn-publish.ts'
 import { twoTransactions } from './two-transactions.ts'
@@ -84,4 +90,10 @@ export const bugs: readonly Bug[] = [
   waitsForQuiet,
   expiresWhenBlind,
   repairsWithoutStore,
+  anyKeyMayUpdate,
+  copyInMemory,
+  copyInTwoParts,
+  diskNotSynced,
+  leaseOff,
+  toldBeforeKept,
 ]

@@ -51,12 +51,15 @@ import type { Listener } from './world.ts'
 import { epoch } from './world.ts'
 
 /** Of every process that may write, and of the hand. The lab needs to tell them apart, not to keep them apart. */
-const keyOf = (id: string): TsigKey =>
+const keyOf = (id: string, octet = 7): TsigKey =>
   new TsigKey({
     name: nameFromText(`${id}.`) as WireName,
     algorithm: 'hmac-sha256',
-    secret: new Uint8Array(32).fill(7),
+    secret: new Uint8Array(32).fill(octet),
   })
+
+/** A key that the server knows and that may change nothing. */
+const otherKey = keyOf('other')
 
 /** What is put in the place of a part of the server: planted bugs. */
 export interface ServerSubstitutes {
@@ -123,7 +126,7 @@ export class SimulatedServer implements Authority {
     this.#options = options
     this.disk = new SimulatedDisk(kernel, options.id)
     this.#journal = new Journal(this.disk, kernel.seed, options.id)
-    const keys = [...options.writers, hand].map(keyOf)
+    const keys = [...[...options.writers, hand].map((id) => keyOf(id)), otherKey]
     this.#keys = new Map(keys.map((key) => [key.name, key]))
     this.process = kernel.add(options.id, (self) => this.#run(self))
     network.listen(options.address, {
@@ -191,10 +194,29 @@ export class SimulatedServer implements Authority {
       this.#standing.set(name, wanted)
       return
     }
+    this.#send(this.#signed(this.#replacing(name, records), keyOf(hand)), hand)
+  }
+
+  /** The guards have nothing against what he wants: only his key. */
+  intrude(name: Name, how: 'unsigned' | 'forged' | 'other-key'): void {
+    const [strings = []] = this.at(name).marker
+    const generation = Number(strings[1]?.slice(2) ?? 0) + 1
+    const marker = [['v=holdfast1', `g=${generation}`, 'd=0123456789abcdef', 'o=lab', 'w=192.0.2.66*1']]
+    const bytes = this.#replacing(
+      name,
+      recordsOf(name, { marker, addresses: ['192.0.2.66' as never], alias: null, ttl: 5 }),
+    )
+    const key = how === 'forged' ? keyOf(this.#options.writers[0] as string, 6) : otherKey
+    this.#send(how === 'unsigned' ? bytes : this.#signed(bytes, key), 'intruder')
+  }
+
+  #replacing(name: Name, records: readonly Update[]): Uint8Array {
     const zone = nameFromText(this.#options.zone) as WireName
-    const updates = [...deletions(name, this.at(name)), ...records]
-    const bytes = encodeMessage(updateMessage(1, zone, [], updates))
-    this.#send(signMessage(bytes, keyOf(hand), { timeSeconds: this.#nowSeconds() }).bytes)
+    return encodeMessage(updateMessage(1, zone, [], [...deletions(name, this.at(name)), ...records]))
+  }
+
+  #signed(bytes: Uint8Array, key: TsigKey): Uint8Array {
+    return signMessage(bytes, key, { timeSeconds: this.#nowSeconds() }).bytes
   }
 
   /** An update that went by some time ago comes once more. */
@@ -227,7 +249,7 @@ export class SimulatedServer implements Authority {
     return this.#started
   }
 
-  #send(bytes: Uint8Array, from = hand): void {
+  #send(bytes: Uint8Array, from: string): void {
     this.#kernel.after(0, this.process, () => this.#take(bytes, 'tcp', { from, sent: this.#kernel.now }, () => {}))
   }
 

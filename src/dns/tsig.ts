@@ -3,7 +3,7 @@
  *
  * Pure: the time is an argument. A verdict says what is wrong and carries what the reply needs.
  */
-import { createHmac, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { inspect } from 'node:util'
 import { assert } from '../base/assert.ts'
 import { decodeMessage, isMalformed, type Message, type TsigRecord } from './message.ts'
@@ -22,7 +22,8 @@ export class TsigKey {
   /** In lower case. */
   readonly name: WireName
   readonly algorithm: TsigAlgorithm
-  readonly #secret: Uint8Array
+  /** As Node keeps keys: given as octets, they would be looked over for every message, which takes longer than its MAC. */
+  readonly #secret: KeyObject
 
   constructor({
     name,
@@ -32,7 +33,7 @@ export class TsigKey {
     assert(secret.length > 0, 'expected a TSIG secret of at least one octet, found none')
     this.name = fold(name)
     this.algorithm = algorithm
-    this.#secret = Uint8Array.from(secret)
+    this.#secret = createSecretKey(secret)
   }
 
   mac(parts: readonly Uint8Array[]): Uint8Array {

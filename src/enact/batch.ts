@@ -19,6 +19,7 @@ import type { Change, Provider, Published, Reading, WriteOutcome } from '../prov
 import type { World } from '../world/world.ts'
 import { trace } from './events.ts'
 import { fence, nothingAt, publishedAs } from './fence.ts'
+import { unwritable } from './writer.ts'
 
 export type Target =
   | { readonly kind: 'stands' }
@@ -38,6 +39,8 @@ export interface BatchPorts {
   ours(entry: PlanEntry): boolean
   /** Whether this plan is still the newest, as the store says now. @throws StoreOutage */
   isNewest(): Promise<boolean>
+  /** Null when this enactor may write; otherwise why not yet. Absent: any number may at once. @throws StoreOutage */
+  mayWrite?(): Promise<string | null>
   /** Whether an alias may be pointed there. @throws StoreOutage */
   target(name: Name): Promise<Target>
   /** Why a write would take away more than its plan accounts for; null: it does not. */
@@ -84,6 +87,11 @@ interface Attempt {
 
 /** @throws StoreOutage when the store cannot say whether the plan is still the newest: then nothing more is written. */
 export async function enactBatch(ports: BatchPorts, entries: readonly PlanEntry[]): Promise<BatchResult> {
+  const fault = unwritable(ports.provider.guarantee)
+  if (fault !== null) {
+    const settled = entries.map((entry) => blocked(entry, fault))
+    return { settled, dropped: false, read: 0, written: 0, conflicts: 0 }
+  }
   const settled: Settled[] = []
   let open: readonly Attempt[] = entries.map((entry) => ({ entry, outcome: null, expected: null, why: 'newer' }))
   let read = 0
@@ -105,6 +113,11 @@ export async function enactBatch(ports: BatchPorts, entries: readonly PlanEntry[
       return { settled, dropped: true, read, written, conflicts }
     }
     if (ready.length === 0) break
+    const held = (await ports.mayWrite?.()) ?? null
+    if (held !== null) {
+      settled.push(...ready.map(({ entry }) => waiting(entry, held)))
+      break
+    }
     const changes = ready.map(({ entry, expected }): Change => {
       const { name, answer, since } = entry
       return { name, expected, answer, marker: markerFor(answer, since, ports.owner) }
@@ -131,7 +144,9 @@ async function look(
   open: readonly Attempt[],
 ): Promise<{ readings: readonly Reading[]; asked: number }> {
   const readings = new Array<Reading | undefined>(open.length)
-  const skips = alone && open.every(({ entry, outcome }) => outcome === null && before?.(entry))
+  // What is assumed may be the condition of a write; where there are no conditions it has to be read.
+  const isConditional = provider.guarantee === 'atomic-conditional'
+  const skips = isConditional && alone && open.every(({ entry, outcome }) => outcome === null && before?.(entry))
   if (!exact && !skips && provider.confirm !== undefined) {
     const wanted = open.map(({ entry }) => publishedAs(entry, owner))
     const confirmed = await provider.confirm(zone.name, wanted)
@@ -140,7 +155,7 @@ async function look(
   }
   for (const [index, { entry, outcome }] of open.entries()) {
     if (readings[index] !== undefined || outcome !== null) continue
-    const published = before?.(entry) ?? null
+    const published = isConditional ? (before?.(entry) ?? null) : null
     if (published === null) continue
     // Assumed, not read: good enough to be the condition of a write, and for nothing else.
     const verdict = fence(entry, published, { owner, ours: false, adopt: false })

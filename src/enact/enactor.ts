@@ -29,6 +29,7 @@ import { retireAll } from './retire.ts'
 import { PlanVanished, type PlanView, type ShardSource, shardSource } from './shards.ts'
 import { targetOf } from './target.ts'
 import { type Slice, verification } from './verification.ts'
+import { type WriterLease, writerLease } from './writer.ts'
 
 export interface EnactorPorts {
   readonly store: Store
@@ -87,6 +88,8 @@ interface ZoneWork extends Work {
   readonly zone: Zone
   readonly provider: Provider
   readonly places: Permits
+  /** Where the authority takes no conditions. */
+  readonly lease: WriterLease | null
 }
 
 class Enactor {
@@ -142,6 +145,8 @@ class Enactor {
     if (this.#claimed.sawHead) await this.#recall()
     if (view !== undefined) {
       await this.#evidence.read()
+      // Kept up, and watched, whether there is anything to write or not.
+      for (const { lease } of this.#zones.values()) await lease?.takeOrExplain()
       const slice = await this.#nextSlice(view)
       for (const work of this.#zones.values()) this.#startZone(view, work, slice?.live.get(work.zone.name) ?? [])
       this.#startRetirements(view, slice?.retired ?? [])
@@ -233,7 +238,9 @@ class Enactor {
       memory.blocked.set(name, { why, foreign: false })
       this.#unplaced.delete(name)
     }
-    return { ...this.#idle(memory), zone, provider: this.#ports.provider(zone), places }
+    const provider = this.#ports.provider(zone)
+    const lease = provider.guarantee === 'atomic' ? writerLease(this.#world, this.#store, zone.name) : null
+    return { ...this.#idle(memory), zone, provider, places, lease }
   }
 
   async #nextSlice(view: PlanView): Promise<Slice | undefined> {
@@ -327,7 +334,7 @@ class Enactor {
         other.due = now
   }
 
-  #passPorts(view: PlanView, { zone, provider, places, memory }: ZoneWork): PassPorts {
+  #passPorts(view: PlanView, { zone, provider, places, memory, lease }: ZoneWork): PassPorts {
     const policy = this.#policy
     const owner = policy?.owner ?? ''
     return {
@@ -342,6 +349,7 @@ class Enactor {
       ours: (entry) => isOursBy(memory, entry) || this.#evidence.isOurs(entry),
       overtaken: () => this.#claimed.isOvertaken(view),
       isNewest: () => this.#claimed.isNewest(view),
+      ...(lease !== null && { mayWrite: () => lease.takeOrExplain() }),
       target: (name) => this.#target(view, owner, name),
       unexplained: (entry, published) =>
         policy === undefined ? null : unexplainedRemoval(policy, view.plan, entry, published, this.#world.clock.wall()),
@@ -352,6 +360,18 @@ class Enactor {
     const work = this.#zones.get(zoneOf(name, this.#zones) as Name)
     const zone = work && { name: work.zone.name, provider: work.provider, memory: work.memory }
     return await targetOf(view, name, zone, owner)
+  }
+
+  /** Zones whose authorities take no conditions, and who writes them. */
+  #writers(): string {
+    return [...this.#zones.values()]
+      .filter(({ lease }) => lease !== null)
+      .map(({ zone, lease }) => {
+        const who = lease?.isMine ? 'this enactor alone' : (lease?.other ?? 'nobody yet')
+        return `; ${zone.name} takes no conditions and is written by ${who}`
+      })
+      .slice(0, 5)
+      .join('')
   }
 
   #ails(): readonly string[] {
@@ -376,7 +396,7 @@ class Enactor {
         .slice(0, 5)
         .join(', ')}`
     const blocked = progress?.blocked.length ?? 0
-    return `plan ${generation}; ${progress?.enacted === generation ? 'all published' : 'publishing'}${blocked > 0 ? `; ${blocked} blocked` : ''}`
+    return `plan ${generation}; ${progress?.enacted === generation ? 'all published' : 'publishing'}${blocked > 0 ? `; ${blocked} blocked` : ''}${this.#writers()}`
   }
 }
 

@@ -2,10 +2,11 @@
 import { type Digest, fromUtf8, utf8 } from '../base/bytes.ts'
 import type { Generation } from './generation.ts'
 import type { Balancing } from './haproxy.ts'
+import type { Name } from './name.ts'
 import type { Observation } from './observation.ts'
 import { type Override, type OverrideAction, subjectOf } from './override.ts'
 import type { PlanHead } from './plan.ts'
-import type { Claim, EnactorProgress, PolicyInForce, RoleStatus } from './progress.ts'
+import type { Claim, EnactorProgress, PolicyInForce, RoleStatus, Writer } from './progress.ts'
 import type { Demand, Report } from './report.ts'
 
 /** The newest plan: its number and the digest of its head document. */
@@ -57,6 +58,7 @@ export const keys = {
   report: kind<[pool: string, intake: string], Report>('report/', (pool, intake) => `${pool}/${intake}`),
   demand: kind<[pool: string, by: string], Demand>('demand/', (pool, by) => `${pool}/${by}`),
   override: kind<[OverrideAction], Override>('override/', subjectOf),
+  writer: kind<[zone: Name], Writer>('writer/', (zone) => zone),
   policy: kind<[], PolicyInForce>('policy', () => ''),
   status: kind<[role: RoleStatus['role'], id: string], RoleStatus>('status/', (role, id) => `${role}/${id}`),
 } as const

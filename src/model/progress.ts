@@ -9,6 +9,12 @@ export interface Claim {
   readonly at: EpochMs
 }
 
+/** Who may write a zone whose authority takes no conditions. `token`: of this life of the enactor. */
+export interface Writer {
+  readonly enactor: string
+  readonly token: string
+}
+
 export interface Blocked {
   readonly name: Name
   /** One sentence: what stands in the way, what to do. */
