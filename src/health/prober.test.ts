@@ -273,9 +273,9 @@ describe('in time that the test winds', () => {
     expect(strained?.targets.t0?.history).toMatch(/p{2,}$/)
     expect(bench.said('health.strained')).toEqual([{ event: 'health.strained', lateMs: 150 }])
     delay = 20
-    await bench.pass(8_000)
+    await bench.pass(2_000)
     expect(await observed(store, 'web')).toMatchObject({ strained: true })
-    await bench.pass(8_000)
+    await bench.pass(6_000)
     expect(await observed(store, 'web')).not.toHaveProperty('strained')
     expect(bench.said('health.relieved')).toHaveLength(1)
   })

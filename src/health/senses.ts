@@ -11,7 +11,7 @@ const canaryMs = 500
 /** A loop that is later than this makes time-outs of answers that came in time. */
 const lateMs = 100
 /** So long after the last delay it is trusted again. */
-const calmMs = 10_000
+const calmMs = 3_000
 
 export class Senses {
   readonly #world: World
@@ -22,7 +22,7 @@ export class Senses {
   #looking: Promise<Look> | undefined
   #nextLook: Promise<Look> | undefined
 
-  /** `loopDelay`: the longest delay of the event loop since about the last call, in milliseconds. */
+  /** `loopDelay`: how late the event loop usually was since about the last call, in milliseconds. */
   constructor(world: World, checker: Checker, loopDelay: () => number) {
     this.#world = world
     this.#checker = checker
