@@ -257,7 +257,8 @@ async function request(
   if (wrong !== undefined) return wrong
   return await within<HttpReply>(timeoutMs, `${method} to ${to.host} port ${to.port}`, (settle) => {
     // No agent: a connection of its own, closed afterwards, so that no request meets one that died meanwhile.
-    const sent = httpRequest({ host: to.host, port: to.port, method, path, headers, agent: false })
+    const createConnection = () => tcpConnect({ host: to.host, port: to.port, noDelay: true })
+    const sent = httpRequest({ host: to.host, port: to.port, method, path, headers, createConnection })
     sent.on('error', (error) => settle(failureOf(error)))
     sent.on('response', (response) => {
       const chunks: Buffer[] = []
