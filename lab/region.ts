@@ -59,17 +59,23 @@ export class Region {
   /** Told of every trace event of every process. */
   listener: (process: Process, event: TraceEvent) => void = () => {}
 
-  constructor(kernel: Kernel, shape: Shape) {
+  readonly #prefix: string
+
+  /** `beside`: another deployment in the same network and for the same zones, with a store and programs of its own. */
+  constructor(kernel: Kernel, shape: Shape, beside?: { readonly region: Region; readonly prefix: string }) {
     this.kernel = kernel
     this.shape = shape
-    this.network = new Network(kernel)
+    this.#prefix = beside?.prefix ?? ''
+    this.network = beside?.region.network ?? new Network(kernel)
     this.store = new SimulatedStore(kernel)
     this.policy = this.#noted(policyOf(shape, this.wishes))
-    this.authorities = Array.from({ length: shape.zones }, (_, zone) => this.#authority(zone))
+    this.authorities =
+      beside?.region.authorities ?? Array.from({ length: shape.zones }, (_, zone) => this.#authority(zone))
     for (const authority of this.authorities)
       if (authority instanceof SimulatedServer) this.processes.set(authority.process.id, authority.process)
-    for (const [pool, targets] of shape.pools.entries())
-      for (let target = 0; target < targets; target++) this.#addHost(pool, target)
+    if (beside === undefined)
+      for (const [pool, targets] of shape.pools.entries())
+        for (let target = 0; target < targets; target++) this.#addHost(pool, target)
     for (const id of processIds('prober', shape.probers)) this.#add(id, 'prober')
     for (const id of processIds('planner', shape.planners)) this.#add(id, 'planner')
     for (const id of processIds('enactor', shape.enactors)) this.#add(id, 'enactor')
@@ -157,7 +163,7 @@ export class Region {
   }
 
   #add(id: string, role: 'prober' | 'planner' | 'enactor'): void {
-    const process = this.kernel.add(id, async (self) => {
+    const process = this.kernel.add(this.#prefix + id, async (self) => {
       const world = simulatedWorld(this.kernel, this.network, self, (from, event) => this.listener(from, event))
       if (role === 'prober') return await prober(world, this.#ports(role, self))
       if (role === 'enactor')
@@ -171,7 +177,7 @@ export class Region {
         sweep(world, this.#ports('sweeper', self)),
       ])
     })
-    this.processes.set(id, process)
+    this.processes.set(process.id, process)
   }
 
   #addHost(pool: number, target: number): void {

@@ -23,7 +23,8 @@ describe('scenarios', () => {
     })
 
   test('are all that the peers taught: R1 to R22, each once', () => {
-    expect(files.map(({ transcript }) => transcript.name)).toEqual(
+    // Those with a letter tell the same once more, on other ground.
+    expect(files.map(({ transcript }) => transcript.name).filter((name) => /[0-9]$/.test(name))).toEqual(
       Array.from({ length: 22 }, (_, index) => `r${index + 1}`),
     )
   })

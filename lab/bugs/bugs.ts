@@ -31,6 +31,7 @@ import { outrunIgnored } from './outrun-ignored.ts'
 import { ownerIgnored } from './owner-ignored.ts'
 import { planReplaced } from './plan-replaced.ts'
 import { publishUnconditionally } from './publish-unconditionally.ts'
+import { readBackUnkept } from './read-back-unkept.ts'
 import { repairsWithoutStore } from './repairs-without-store.ts'
 import { staleIsFresh } from './stale-is-fresh.ts'
 import { sweepByAge } from './sweep-by-age.ts'
@@ -95,5 +96,6 @@ export const bugs: readonly Bug[] = [
   copyInTwoParts,
   diskNotSynced,
   leaseOff,
+  readBackUnkept,
   toldBeforeKept,
 ]

@@ -13,13 +13,16 @@
  *     deafen|undeafen ENACTOR               its writes are carried out, but it never hears so
  *     cut|mend PROCESS store|zone0
  *     zone0 lost 20% lies 100% servfail 50% throttled 50% | zone0 calm | store lost 20% | store calm
+ *     disk zone0 full|failing|slow|calm, power zone0    (of a server: `authorities server`)
+ *     deployment other [ttl 60]             a second one for the same names, with the same owner; stop deployment
  *     target 0/1 down|up, pool 0 down|up, flap 0/1 20 times
  *     policy ttl 60 | add NAME | remove NAME | alias NAME of NAME | addresses NAME ADDRESS... | empty |
  *            unreadable | readable | other for PLANNER
  *     override KIND ... [breaking S5], revoke KIND ...
- *     hand NAME addresses ADDRESS... | empty | unmarked | ttl 5
+ *     hand NAME addresses ADDRESS... | empty | unmarked | ttl 5 | text WORD
  *     ask NAME                              from now on every answer of the name is kept
- *     show names | NAME | plans | answers | changes | traces EVENT... [by PROCESS] | reasons WORD | blocked
+ *     show names | NAME | plans | answers | changes | traces EVENT... [by PROCESS] | reasons WORD |
+ *            blocked | ails
  */
 
 import { fitted } from '../../src/cli/text.ts'
@@ -29,7 +32,7 @@ import { generationAt } from '../checks/check.ts'
 import { drawDiagram, type Mark } from '../diagram.ts'
 import { regionDiagram } from '../region-diagram.ts'
 import { ms } from '../sim/kernel.ts'
-import type { Shape } from '../story.ts'
+import { type AuthorityKind, authorityKinds, type Shape } from '../story.ts'
 import { befall, durationOf, pairs } from './deeds.ts'
 import { describe, Stage } from './stage.ts'
 
@@ -220,6 +223,8 @@ export class Player {
         return reasons(stage).filter((line) => rest.every((word) => line.includes(word)))
       case 'blocked':
         return blocked(stage)
+      case 'ails':
+        return ails(stage)
       default:
         return [describe(what as Name, stage.standing(what as Name))]
     }
@@ -258,10 +263,21 @@ function blocked(stage: Stage): readonly string[] {
   return lines.length === 0 ? ['nothing is blocked'] : [...new Set(lines)].sort()
 }
 
+/** What programs say of themselves; numbers differ from seed to seed. */
+function ails(stage: Stage): readonly string[] {
+  const lines = stage.region.store.keys(keys.status.prefix).flatMap((key) => {
+    const status = keys.status.decode(stage.region.store.peek(key) ?? new Uint8Array())
+    return (status?.ails ?? []).map((text) =>
+      text.replace(/[0-9]+ plans/, 'many plans').replace(/plan [0-9]+ by generation [0-9]+/, 'the latest'),
+    )
+  })
+  return lines.length === 0 ? ['nothing ails anybody'] : [...new Set(lines)].sort()
+}
+
 function shapeOf(args: readonly string[]): Shape {
   const given = pairs(args)
   const known =
-    'planners enactors probers targets endpoints aliases fixed zones keep coalesce ramp compares-ttl foreign'
+    'planners enactors probers targets endpoints aliases fixed zones keep coalesce ramp compares-ttl foreign authorities'
   for (const key of given.keys())
     if (!known.split(' ').includes(key)) throw new Error(`expected one of ${known}, found "${key}"`)
   const number = (key: string, usual: number) => Number(given.get(key) ?? usual)
@@ -279,7 +295,14 @@ function shapeOf(args: readonly string[]): Shape {
     rampMs: number('ramp', 0),
     comparesTtl: given.get('compares-ttl') === 'yes',
     foreign: false,
+    ...(given.has('authorities') && { authorities: (given.get('authorities') ?? '').split(',').map(kindNamed) }),
   }
+}
+
+function kindNamed(word: string): AuthorityKind {
+  const kind = authorityKinds.find((one) => one === word)
+  if (kind === undefined) throw new Error(`expected one of ${authorityKinds.join(', ')}, found "${word}"`)
+  return kind
 }
 
 /** `foreign NAME=ADDRESS`. */

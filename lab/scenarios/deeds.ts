@@ -4,8 +4,10 @@ import type { Name } from '../../src/model/name.ts'
 import type { OverrideAction } from '../../src/model/override.ts'
 import type { Endpoint, Policy } from '../../src/model/policy.ts'
 import type { EpochMs } from '../../src/world/world.ts'
-import { calmAuthority, type SimulatedAuthority } from '../sim/authority.ts'
+import { type Authority, calmAuthority } from '../sim/authority.ts'
+import { calmDisk, type SimulatedDisk } from '../sim/disk.ts'
 import { ms, type Process } from '../sim/kernel.ts'
+import { SimulatedServer } from '../sim/server.ts'
 import { calmStore } from '../sim/store.ts'
 import { epoch } from '../sim/world.ts'
 import type { Stage } from './stage.ts'
@@ -37,7 +39,7 @@ export function befall(stage: Stage, word: string, args: readonly string[]): voi
   const [first = '', second = ''] = args
   const zone = /^zone([0-9])$/.exec(word)
   if (zone !== null) {
-    weather(stage.region.authorities[Number(zone[1])] as SimulatedAuthority, args)
+    weather(stage.region.authorities[Number(zone[1])] as Authority, args)
     return
   }
   switch (word) {
@@ -89,6 +91,23 @@ export function befall(stage: Stage, word: string, args: readonly string[]): voi
     case 'revoke':
       instruct(stage, word, args)
       break
+    case 'disk':
+      diskOf(stage, first).weather = {
+        delay: second === 'slow' ? [ms(20), ms(800)] : calmDisk.delay,
+        failing: second === 'failing' ? { of: 1, in: 1 } : calmDisk.failing,
+        full: second === 'full',
+      }
+      break
+    case 'power':
+      serverOf(stage, first).losePower()
+      kernel.after(ms(500), null, () => kernel.start(serverOf(stage, first).process))
+      break
+    case 'deployment':
+      stage.addDeployment(first, Number(pairs(args.slice(1)).get('ttl') ?? 30))
+      break
+    case 'stop':
+      stage.stopDeployment()
+      break
     case 'hand':
       byHand(stage, first as Name, args.slice(1))
       break
@@ -97,11 +116,19 @@ export function befall(stage: Stage, word: string, args: readonly string[]): voi
   }
 }
 
+function serverOf({ region }: Stage, zone: string): SimulatedServer {
+  const authority = region.authorities[Number(zone.slice('zone'.length))]
+  if (!(authority instanceof SimulatedServer)) throw new Error(`expected a server for ${zone}, found a fake`)
+  return authority
+}
+
+const diskOf = (stage: Stage, zone: string): SimulatedDisk => serverOf(stage, zone).disk
+
 function percents(args: readonly string[]) {
   return new Map([...pairs(args)].map(([key, value]) => [key, { of: Number(value.replace('%', '')), in: 100 }]))
 }
 
-function weather(authority: SimulatedAuthority, args: readonly string[]): void {
+function weather(authority: Authority, args: readonly string[]): void {
   authority.weather = args[0] === 'calm' ? calmAuthority : { ...calmAuthority, ...Object.fromEntries(percents(args)) }
 }
 
@@ -211,6 +238,10 @@ function byHand(stage: Stage, name: Name, [what = '', ...rest]: readonly string[
       break
     case 'ttl':
       authority.tamper(name, { ttl: Number(rest[0]) as never })
+      break
+    case 'text':
+      if (!(authority instanceof SimulatedServer)) throw new Error('expected a server, found a fake')
+      authority.addText(name, rest[0] ?? '')
       break
     default:
       throw new Error(`expected a hand's deed, found "${what}"`)

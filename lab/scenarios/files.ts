@@ -18,10 +18,10 @@ export function scenarioFiles(): readonly ScenarioFile[] {
       const path = new URL(file, folder).pathname
       return { path, transcript: parseTranscript(file, readFileSync(path, 'utf8')) }
     })
-    .sort((a, b) => numberOf(a) - numberOf(b))
+    .sort((a, b) => numberOf(a) - numberOf(b) || (a.transcript.name < b.transcript.name ? -1 : 1))
 }
 
-const numberOf = ({ transcript }: ScenarioFile): number => Number(transcript.name.slice(1))
+const numberOf = ({ transcript }: ScenarioFile): number => Number.parseInt(transcript.name.slice(1), 10)
 
 /** With which the files were written. */
 export const ownSeed = 1

@@ -63,6 +63,8 @@ export class Stage {
   readonly #foreign = new Set<Name>()
   /** As the shape and the wishes make it. */
   #base: Policy
+  #checks: readonly Check[]
+  #other: Region | null = null
   readonly #edits: ((policy: Policy) => Policy)[] = []
   /** Planners with a configuration of their own, as of when. */
   readonly #others = new Map<string, { readonly policy: Policy; readonly modified: EpochMs }>()
@@ -85,7 +87,7 @@ export class Stage {
       storedKeys: (prefix) => region.store.keys(prefix),
       now: () => this.kernel.now / 1000,
     }
-    const checks: readonly Check[] = [
+    this.#checks = [
       forward(scene),
       neverEmpty(scene),
       whole(),
@@ -96,15 +98,34 @@ export class Stage {
       this.traces.push({ by: process.id, event })
     }
     region.store.onCommit = (writes, by) => {
-      for (const check of checks) this.violation ??= check.onCommit?.(writes, by) ?? null
+      for (const check of this.#checks) this.violation ??= check.onCommit?.(writes, by) ?? null
     }
     for (const authority of region.authorities)
       authority.onChange = (name, before, after, by) => {
         this.changes.push({ by, name, after })
-        for (const check of checks) this.violation ??= check.onRecords?.(name, before, after, by) ?? null
+        for (const check of this.#checks) this.violation ??= check.onRecords?.(name, before, after, by) ?? null
         this.#ask()
       }
     watchRegion(region, this.chronicle)
+  }
+
+  /** Another deployment for the same names, with the same owner. What each of them published is no longer known to be whole. */
+  addDeployment(id: string, ttl: number): void {
+    const beside = { region: this.region, prefix: `${id}-` }
+    const other = new Region(this.kernel, this.region.shape, beside)
+    other.edit((wishes) => {
+      wishes.ttl = ttl
+    })
+    other.listener = (process, event) => {
+      this.traces.push({ by: process.id, event })
+    }
+    this.#other = other
+    this.#checks = this.#checks.filter(({ invariant }) => invariant === 'S1' || invariant === 'S2')
+    for (const process of other.processes.values()) this.kernel.start(process)
+  }
+
+  stopDeployment(): void {
+    for (const process of this.#other?.processes.values() ?? []) this.kernel.crash(process)
   }
 
   /** Before anybody starts: records that somebody else keeps at a name. */

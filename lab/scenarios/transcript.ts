@@ -42,7 +42,7 @@ export function parseTranscript(file: string, text: string): Transcript {
     .split(/\n{2,}/)
     .map((paragraph) => paragraph.split('\n'))
   const [head = [], ...rest] = paragraphs
-  const first = /^# (R[0-9]+) (.+)$/.exec(head[0] ?? '')
+  const first = /^# (R[0-9]+[a-z]?) (.+)$/.exec(head[0] ?? '')
   if (first === null) throw wrong('a first line such as "# R2 Title."', JSON.stringify(head[0] ?? ''))
   const paragraph = (label: string): string => {
     const start = head.findIndex((line) => line.startsWith(`# ${label}: `))

@@ -197,6 +197,14 @@ export class SimulatedServer implements Authority {
     this.#send(this.#signed(this.#replacing(name, records), keyOf(hand)), hand)
   }
 
+  /** A record beside what stands there, by hand. An empty text takes it away again. */
+  addText(name: Name, text: string): void {
+    const owner = nameFromText(name) as WireName
+    const update = text === '' ? deleteRrset(owner, Type.TXT) : addRecord(owner, Type.TXT, 60, txtData([text]))
+    const bytes = encodeMessage(updateMessage(1, nameFromText(this.#options.zone) as WireName, [], [update]))
+    this.#send(this.#signed(bytes, keyOf(hand)), hand)
+  }
+
   /** The guards have nothing against what he wants: only his key. */
   intrude(name: Name, how: 'unsigned' | 'forged' | 'other-key'): void {
     const [strings = []] = this.at(name).marker

@@ -28,6 +28,7 @@ import { progressMinMs, Reports, type Self } from './reports.ts'
 import { retireAll } from './retire.ts'
 import { PlanVanished, type PlanView, type ShardSource, shardSource } from './shards.ts'
 import { targetOf } from './target.ts'
+import { Twin } from './twin.ts'
 import { type Slice, verification } from './verification.ts'
 import { type WriterLease, writerLease } from './writer.ts'
 
@@ -102,6 +103,8 @@ class Enactor {
   readonly #evidence: Evidence
   readonly #reports: Reports
   readonly #claimed: ClaimedPlan
+  readonly #twin = new Twin()
+  #twinComplaint = ''
   #zones = new Map<Name, ZoneWork>()
   /** Names found blocked, in a life before or in a zone that is gone: they are not ours until somebody has looked again. */
   readonly #unplaced = new Map<Name, string>()
@@ -321,6 +324,7 @@ class Enactor {
     const now = this.#world.clock.now()
     if (report.outage !== null && work.report?.outage == null)
       trace(this.#world, { event: 'enact.authority_lost', zone: label, reason: report.outage })
+    if (work.memory.outrun !== null) this.#outrun(work.memory.outrun, now)
     if (report.outage === null && work.report?.outage != null)
       trace(this.#world, { event: 'enact.authority_found', zone: label })
     work.report = report
@@ -332,6 +336,15 @@ class Enactor {
     for (const other of this.#zones.values())
       if (other !== work && other.report !== null && other.report.waiting > 0 && other.report.outage === null)
         other.due = now
+  }
+
+  #outrun({ plan, by }: NonNullable<ZoneMemory['outrun']>, now: Instant): void {
+    this.#twin.note(plan, by, now)
+    const owner = this.#policy?.owner ?? ''
+    const complaint = this.#twin.complaint(owner, now) ?? ''
+    if (complaint !== '' && this.#twinComplaint === '')
+      trace(this.#world, { event: 'enact.twin_suspected', owner, plan })
+    this.#twinComplaint = complaint
   }
 
   #passPorts(view: PlanView, { zone, provider, places, memory, lease }: ZoneWork): PassPorts {
@@ -381,7 +394,8 @@ class Enactor {
         : [`the authority of ${zone.name} cannot be used: ${report.outage}`],
     )
     const unusable = this.#policyComplaint === '' ? [] : [unusableText(this.#policyComplaint)]
-    return [...unusable, ...outages.slice(0, 5)]
+    const twin = this.#twin.complaint(this.#policy?.owner ?? '', this.#world.clock.now())
+    return [...unusable, ...(twin === null ? [] : [twin]), ...outages.slice(0, 5)]
   }
 
   #note(): string {

@@ -53,6 +53,8 @@ export type EnactEvent =
       readonly mine: number
       readonly theirs: number
     }
+  /** Plan after plan is outrun by markers of this owner: another deployment seems to write with it. */
+  | { readonly event: 'enact.twin_suspected'; readonly owner: string; readonly plan: number }
   /** Head moved during the pass: the rest of this plan is not written. */
   | { readonly event: 'enact.dropped'; readonly zone: string; readonly plan: number }
   /** The claimed plan, or a part of it, is not in the store. */

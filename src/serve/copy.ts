@@ -40,7 +40,7 @@ export interface Copy {
   make(zone: Zone, settings: readonly string[]): Promise<Written>
   /** Makes drafts durable, all or none; `before` is each zone as it is on disk. With new settings if a zone has them. */
   write(changes: readonly ZoneChange[]): Promise<Written>
-  /** A zone as it is on disk now, after `stale`. */
+  /** A zone as it is on disk now, after `stale`, and as it certainly stays there. */
   read(apex: WireName): Promise<Zone | Problem>
   close(): Promise<void>
 }
@@ -274,12 +274,21 @@ function copyOf(
   async function read(apex: WireName): Promise<Zone | Problem> {
     const found = await readZone(at, store, apex)
     if (isProblem(found)) return found
-    states.set(apex, found.state)
+    // What a write left that failed may be readable and yet not on the disk: only a write that succeeds after it says so.
+    const { names, sum, revision: before } = found.state
+    const key = `zone/${nameToText(apex)}`
+    const value = utf8(JSON.stringify({ names, sum }))
+    const revision = await commit([{ key, revision: before }], [{ kind: 'put', key, value }])
+    if (typeof revision === 'object')
+      return problem(`${at}: ${key}`, 'a disk that keeps what is written', reasonOf(revision), 'look at the disk')
+    states.set(apex, { names, sum, revision })
     return found.zone
   }
 
   return { stored, make, write, read, close: () => store.close() }
 }
+
+const reasonOf = (written: Written): string => (written.kind === 'written' ? '' : written.reason)
 
 function octetsOf(node: Node | null | undefined): Uint8Array | undefined {
   return node == null || node.rrsets.length === 0 ? undefined : encodeNode(node.name, node.rrsets)

@@ -94,6 +94,11 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
     level: 'warn',
     say: (e) => `${name(e.name)}: generation ${e.theirs} stands there, the store knows only ${e.mine}`,
   },
+  'enact.twin_suspected': {
+    level: 'error',
+    say: (e) =>
+      `another deployment seems to write with owner "${e.owner}": plan after plan is outrun; give each deployment an owner and names of its own`,
+  },
   'enact.dropped': { level: 'debug', say: (e) => `dropped generation ${e.plan} for a newer one` },
   'enact.vanished': { level: 'warn', say: (e) => `generation ${e.generation} is not whole in the store: ${e.what}` },
   'enact.passed': {
