@@ -6,7 +6,7 @@ import { slotPrefix } from './slots.ts'
 
 /** `pools`: those to write; a whole file with them. */
 export function haproxyConfig({ socket, stateFile }: Haproxy, pools: readonly HaproxyPool[]): string {
-  const bind = socket.kind === 'unix' ? `unix@${socket.path}` : bindText(socket.address)
+  const bind = socket.kind === 'unix' ? quoted(`unix@${socket.path}`) : bindText(socket.address)
   const mode = socket.kind === 'unix' ? ' mode 600' : ''
   return `# Written by "holdfast haproxy config" for HAProxy 2.6 and newer. Keep these lines as they are, and add your own:
 # certificates, rules, logs, limits. Start it in master-worker mode (haproxy -W, or -Ws under systemd),

@@ -129,6 +129,22 @@ describe('a push', () => {
     )
   })
 
+  test('changes an address in maintenance only', () => {
+    fc.assert(
+      fc.property(wantedList, wantedList, (first, second) => {
+        const model = new HaproxyModel('web', slotCount)
+        push(model, first)
+        model.beforeEach = (command) => {
+          const moved = /^set server web\/(slot\d+) addr/.exec(command)?.[1]
+          if (moved !== undefined) expect(model.server('web', moved).state).toBe('maint')
+        }
+        // Every slot is taken, so that some have to move while they serve.
+        for (let slot = 1; slot <= slotCount; slot++) model.server('web', `slot${slot}`).state = 'ready'
+        push(model, second)
+      }),
+    )
+  })
+
   test('begins with the marker, and is as long for one change as for none', () => {
     const model = new HaproxyModel('web', slotCount)
     const wanted = (weight: number): Wanted[] =>
@@ -185,6 +201,21 @@ describe('slots', () => {
         expect([...placed.values()].filter(({ weight }) => weight > 0).length).toBe(Math.min(active, count))
       }),
     )
+  })
+
+  test('that are free are taken again in the order in which they became so', () => {
+    const { slots } = read(new HaproxyModel('web', 3))
+    const still = slots.map((slot, index) => ({ ...slot, unchangedFor: [4, 90, 30][index] ?? 0 }))
+    const wanted = (host: number): Wanted => ({
+      target: `t${host}`,
+      address: `192.0.2.${host}` as IpAddress,
+      port: 80,
+      weight: 1,
+      drained: false,
+    })
+    expect([...assign([wanted(1), wanted(2)], still).placed.keys()]).toEqual(['slot2', 'slot3'])
+    const busy = still.map((slot) => (slot.name === 'slot2' ? { ...slot, state: 'drain' as const } : slot))
+    expect([...assign([wanted(1), wanted(2)], busy).placed.keys()]).toEqual(['slot3', 'slot1'])
   })
 
   test('are told by their names', () => {

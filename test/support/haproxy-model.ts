@@ -26,7 +26,8 @@ export class HaproxyModel {
   readonly backends = new Map<string, Map<string, ModelServer>>()
   /** Every command obeyed, in order. */
   readonly obeyed: string[] = []
-  /** Called after each command. */
+  /** Called before and after each command. */
+  beforeEach: (command: string) => void = () => {}
   afterEach: (command: string) => void = () => {}
   readonly #open: ModelStream[] = []
 
@@ -76,6 +77,7 @@ export class HaproxyModel {
 
   answer(command: string): string {
     this.obeyed.push(command)
+    this.beforeEach(command)
     const text = this.#answer(command)
     this.afterEach(command)
     return text
