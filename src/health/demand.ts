@@ -1,4 +1,7 @@
-/** How much capacity users need now, if anybody knows: the greatest of what is fresh and can be true. */
+/**
+ * How much capacity users need now, if anybody knows: the greatest of what is fresh and can be true. A number
+ * in the configuration is always fresh.
+ */
 import type { Pool } from '../model/policy.ts'
 import type { Demand } from '../model/report.ts'
 import type { EpochMs } from '../world/world.ts'
@@ -14,12 +17,16 @@ export interface Needed {
   readonly ignored: readonly string[]
 }
 
-export function neededOf(pool: Pick<Pool, 'targets'>, demands: readonly Demand[], now: EpochMs): Needed {
+export function neededOf(pool: Pick<Pool, 'targets' | 'demand'>, demands: readonly Demand[], now: EpochMs): Needed {
   let whole = 0
   for (const capacity of layoutOf(pool).capacity) whole += capacity
   let demand: number | null = null
   const ignored: string[] = []
-  for (const { by, value, at, source } of demands) {
+  const stated: readonly Omit<Demand, 'pool'>[] =
+    pool.demand?.kind === 'fixed'
+      ? [{ by: 'configuration', value: pool.demand.value, at: now, source: 'demand' }, ...demands]
+      : demands
+  for (const { by, value, at, source } of stated) {
     const why = Number.isFinite(value)
       ? value < 0
         ? 'is negative'

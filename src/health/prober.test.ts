@@ -299,6 +299,14 @@ describe('in time that the test winds', () => {
     expect(bench.said('health.blinded')).toEqual([
       { event: 'health.blinded', pool: 'web', checks: 1, why: 'this program stood still' },
     ])
+    // A shorter stop makes a time-out late too: the answer may have been here in time.
+    bench.behaviour = () => ({ ms: 0, status: 'silent' })
+    for (let n = 0; n < 20 && bench.inFlight === 0; n++) await bench.pass(100)
+    bench.standStill(800)
+    bench.behaviour = () => ({ ms: 5, status: 200 })
+    await bench.pass(2_000)
+    expect((await histories(store, 'web')).t0).not.toContain('f')
+    expect(bench.said('health.blinded')).toHaveLength(2)
     // And suspended between two rounds: the rhythm goes on, without the rounds that were missed.
     const asked = bench.asked.length
     bench.standStill(30_000)
