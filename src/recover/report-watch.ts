@@ -1,7 +1,8 @@
 /**
  * Do hosts report as they were asked to? If fewer than half do, it is we who cannot hear: a partition, a
  * front door that is shut. Then silence is no evidence against anybody. Those who are really gone promise
- * nothing new, so the expectation sinks to who is left, and the blindness ends by itself.
+ * nothing new, so the expectation sinks to who is left, and the blindness ends by itself; but not while
+ * nobody at all can be heard.
  */
 
 const seconds = 1024
@@ -43,7 +44,8 @@ export class ReportWatch {
       expected += this.#promised[at] as number
       came += this.#came[at] as number
     }
-    this.#isBlind = expected >= expectedLeast && came < expected / 2
+    // Who hears nobody at all stays blind, whatever is still expected.
+    this.#isBlind = expected >= expectedLeast ? came < expected / 2 : this.#isBlind && came === 0
     // Forget what falls out of the window; after a long silence of our own, everything.
     for (let past = Math.max(this.#second, second - seconds) - windowSeconds; past < second - windowSeconds; past++) {
       const at = (past + seconds) % seconds

@@ -1,0 +1,158 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { allowed, decide, type Seeking, startFrom } from './controller.ts'
+import { defaults } from './parameters.ts'
+import type { Window } from './window.ts'
+
+const window = (what: Partial<Window> = {}): Window => ({
+  seconds: 1,
+  ended: 400,
+  failed: 0,
+  units: 400,
+  strictUnits: 0,
+  saturation: 1,
+  silentSeconds: 0,
+  meanLatencyMs: 10,
+  ...what,
+})
+
+/** A window of one second with this throughput. */
+const at = (x: number): Window => window({ ended: x, units: x })
+const decided = (seeking: Seeking, ...windows: readonly Window[]) =>
+  windows.reduce((state, one) => decide(state, one, defaults), seeking)
+const cruising = (base: number): Seeking => ({ ...startFrom(base, defaults), mode: 'cruise' })
+
+describe('start', () => {
+  test('doubles while it brings a tenth more', () => {
+    const seeking = decided(startFrom(4, defaults), at(400), at(700), at(1200))
+    expect(seeking).toMatchObject({ mode: 'start', limit: 32, bestLimit: 16, best: 1200 })
+  })
+
+  test('after two windows that bring nothing goes back to the best', () => {
+    const seeking = decided(startFrom(4, defaults), at(400), at(700), at(500), at(500))
+    expect(seeking).toMatchObject({ mode: 'cruise', phase: 'base', limit: 8, base: 8 })
+  })
+
+  test('goes half-way back if twice as many did hardly worse', () => {
+    const seeking = decided(startFrom(4, defaults), at(400), at(700), at(680), at(690))
+    expect(seeking.limit).toBeCloseTo(8 * Math.SQRT2)
+  })
+})
+
+describe('cruise', () => {
+  test('moves up in proportion to what a step up brings', () => {
+    const up = decided(cruising(64), at(2000), at(2200), at(2000), at(1800))
+    const less = decided(cruising(64), at(2000), at(2040), at(2000), at(1960))
+    expect(up.base).toBeGreaterThan(less.base)
+    expect(less.base).toBeGreaterThan(64)
+    expect(up.base).toBeLessThanOrEqual(64 * 1.25 + 1e-9)
+    expect(up.limit).toBe(up.base)
+  })
+
+  test('moves down when more brings nothing', () => {
+    expect(decided(cruising(64), at(2000), at(2000), at(2000), at(2000)).base).toBeLessThan(64)
+    expect(decided(cruising(64), at(2000), at(1800), at(2000), at(2200)).base).toBeLessThan(60)
+  })
+
+  test('capacity that rises by itself is no reason to move up', () => {
+    // A fifth more with each window, whatever the limit.
+    const seeking = decided(cruising(64), at(1000), at(1050), at(1102), at(1157))
+    expect(seeking.base).toBeLessThan(64)
+  })
+
+  test('from one, tries two: a quarter more of one would be nothing', () => {
+    expect(allowed(decided(cruising(1), at(200)))).toBe(2)
+  })
+
+  test('starts to double again when the knee turns out to be far away, as after a hang', () => {
+    const seeking = decided(cruising(1), at(200), at(390))
+    expect(seeking).toMatchObject({ mode: 'start', bestLimit: 2, limit: 4 })
+    let climbing: Seeking = seeking
+    let windows = 0
+    while (climbing.limit < 64 && windows < 20) {
+      climbing = decide(climbing, at(200 * Math.min(64, allowed(climbing))), defaults)
+      windows++
+    }
+    expect(windows).toBeLessThan(8)
+  })
+})
+
+describe('the other rules', () => {
+  test('a stall halves and starts anew; what only just began is no stall', () => {
+    const silence = window({ ended: 0, units: 0, silentSeconds: 2, saturation: 0.5 })
+    expect(decided(cruising(64), silence)).toMatchObject({ mode: 'start', limit: 32, best: 0 })
+    const began = window({ ended: 0, units: 0, silentSeconds: 0.1, saturation: 0.5 })
+    expect(decided(cruising(64), began)).toEqual(cruising(64))
+  })
+
+  test('a saturated stall goes to one at once: the deadline clamp', () => {
+    expect(decided(cruising(64), window({ ended: 0, units: 0, silentSeconds: 2 })).limit).toBe(1)
+  })
+
+  test('too many failures: seven tenths, and nothing higher for five windows', () => {
+    const failing = decided(cruising(100), window({ ended: 400, failed: 20, units: 380 }))
+    expect(failing).toMatchObject({ mode: 'cruise', phase: 'base', limit: 70, hold: 5 })
+    let seeking: Seeking = failing
+    for (let i = 0; i < 5; i++) {
+      seeking = decide(seeking, at(1000), defaults)
+      expect(seeking.limit).toBeLessThanOrEqual(70)
+    }
+    for (let i = 0; i < 4; i++) seeking = decide(seeking, at(1000), defaults)
+    expect(seeking.limit).toBeGreaterThan(seeking.base)
+  })
+
+  test('a few failures are no reason', () => {
+    expect(decided(cruising(100), window({ ended: 400, failed: 8, units: 392 })).hold).toBe(0)
+  })
+
+  test('learns nothing while there is little to do, and forgets nothing', () => {
+    const quiet = window({ ended: 5, units: 5, saturation: 0.3 })
+    expect(decided(cruising(64), quiet, quiet, quiet)).toEqual(cruising(64))
+  })
+
+  test('no more at once than half of the time-out allows', () => {
+    // 50/s and 2 s: 50 in flight take one second each.
+    expect(decided(cruising(400), at(50)).limit).toBe(50)
+    // Renewals are small: the law counts operations, not their work.
+    expect(decided(cruising(400), window({ ended: 400, units: 100 })).base).toBe(400)
+  })
+})
+
+test('whatever happens, the limit is from 1 to the most, and whole operations are allowed', () => {
+  const any = fc.record({
+    seconds: fc.double({ min: 0.1, max: 2, noNaN: true }),
+    ended: fc.nat({ max: 5000 }),
+    failed: fc.nat({ max: 5000 }),
+    saturation: fc.constantFrom(0, 0.5, 0.8, 1),
+    silentSeconds: fc.constantFrom(0, 0.5, 2),
+  })
+  fc.assert(
+    fc.property(fc.array(any, { maxLength: 60 }), fc.double({ min: 0.01, max: 1e6, noNaN: true }), (windows, first) => {
+      let seeking = startFrom(first, defaults)
+      for (const { ended, failed, ...rest } of windows) {
+        const bad = Math.min(ended, failed)
+        seeking = decide(seeking, window({ ...rest, ended, failed: bad, units: ended - bad }), defaults)
+        expect(seeking.limit).toBeGreaterThanOrEqual(1)
+        expect(seeking.limit).toBeLessThanOrEqual(defaults.limitMax)
+        expect(seeking.base).toBeGreaterThanOrEqual(1)
+        expect(seeking.base).toBeLessThanOrEqual(defaults.limitMax)
+        expect(Number.isInteger(allowed(seeking))).toBe(true)
+      }
+    }),
+  )
+})
+
+test('without noise it finds the knee, wherever it is, and stays near its throughput', () => {
+  const beta = (knee: number) => 0.95 / knee ** 2
+  const x = (n: number, knee: number) => (n * 200) / (1 + 0.05 * (n - 1) + beta(knee) * n * (n - 1))
+  for (const knee of [8, 64, 400]) {
+    let seeking = startFrom(4, defaults)
+    let worst = 1
+    for (let i = 0; i < 120; i++) {
+      const now = x(allowed(seeking), knee)
+      if (i > 40) worst = Math.min(worst, now / x(knee, knee))
+      seeking = decide(seeking, at(now), defaults)
+    }
+    expect(worst, `knee ${knee}`).toBeGreaterThan(0.9)
+  }
+})
