@@ -172,7 +172,7 @@ describe('a balancer', () => {
     await scene.publish(2, { t0: 'removed', t1: 'drained', t2: 'held' })
     await until(() => scene.serving()).toEqual({ '192.0.2.3:80': 256 })
     expect([1, 2, 3].map((slot) => scene.model.server('web', `slot${slot}`).state)).toEqual(['ready', 'drain', 'ready'])
-    await until(async () => (await scene.status())?.note).toContain('plan 2; HAProxy 2.6.12')
+    await until(async () => (await scene.status())?.note).toContain('plan 2; HAProxy 2.6.12-1+deb12u4, all weights')
     expect((await scene.balancing())?.pools.web).toMatchObject({ generation: 2, foreign: [], repaired: 0 })
     expect(Buffer.from(scene.files.get('haproxy.state') ?? []).toString()).toContain('192.0.2.3')
     expect(traced.filter(({ event }) => event === 'test.bug')).toEqual([])

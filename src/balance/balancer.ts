@@ -319,7 +319,11 @@ class Balancer {
     const used = states.reduce((sum, state) => sum + state.slots.filter(({ target }) => target !== null).length, 0)
     const held = states.filter(({ problem: found }) => found !== null).length
     const backends = `${states.length} backend${states.length === 1 ? '' : 's'}`
-    const pushed = held === 0 ? `all weights pushed to ${backends}` : `nothing pushed to ${held} of ${backends}`
+    const done = states.every(({ generation }) => generation === vector?.generation)
+    const pushed =
+      held > 0
+        ? `nothing pushed to ${held} of ${backends}`
+        : `${done ? 'all weights pushed' : 'pushing'} to ${backends}`
     return `${what}; HAProxy ${session.info.version}, ${pushed}, ${used} of ${slots} slots in use`
   }
 }

@@ -46,6 +46,10 @@ export interface Inputs {
 
 const readsAtOnce = 64
 
+/** Who says which generations it has met: enactors in DNS, balancers in HAProxy. */
+const spoken = [keys.progress.prefix, keys.balancing.prefix]
+const speaks = (key: string) => spoken.some((prefix) => key.startsWith(prefix))
+
 export function inputsOf(world: World, store: Store): Inputs {
   const observations = byPool(keys.observation.prefix, readObservation, 'an observation')
   const reports = byPool(keys.report.prefix, readReport, 'what agents reported')
@@ -75,7 +79,7 @@ export function inputsOf(world: World, store: Store): Inputs {
       if (entry !== undefined && document !== undefined) overrides.set(key, { document, revision: entry.revision })
       return true
     }
-    if (key.startsWith(keys.progress.prefix)) {
+    if (speaks(key)) {
       const document = entry && readAhead(entry.value)
       if (document === undefined) progress.delete(key)
       else progress.set(key, document)
@@ -85,7 +89,7 @@ export function inputsOf(world: World, store: Store): Inputs {
     return true
   }
 
-  const prefixes = [...seen.map(({ prefix }) => prefix), keys.override.prefix, keys.progress.prefix]
+  const prefixes = [...seen.map(({ prefix }) => prefix), keys.override.prefix, ...spoken]
   const isInput = (key: string) => key === keys.policy.key() || prefixes.some((prefix) => key.startsWith(prefix))
 
   const load = async () => {

@@ -248,6 +248,22 @@ describe('a planner', () => {
     await see(store, { ...isUp, t0: 'fff' })
     expect((await until(store, ({ generation }) => generation > 42)).generation).toBe(43)
   })
+
+  test('goes above a generation that a balancer found in HAProxy', async () => {
+    const store = memoryStore()
+    await see(store, isUp)
+    start(store, () => reading(source))
+    const first = await until(store, () => true)
+    const balancing = {
+      at: 0 as EpochMs,
+      working: first.generation,
+      ahead: 41 as Generation,
+      haproxy: '2.6.12',
+      pools: {},
+    }
+    await store.commit([], [{ kind: 'put', key: keys.balancing.key('b1'), value: keys.balancing.encode(balancing) }])
+    expect((await until(store, ({ generation }) => generation > 41)).generation).toBe(42)
+  })
 })
 
 describe('several planners', () => {
