@@ -98,10 +98,12 @@ export function checkCapacity(
 }
 
 /** What is said by several, and can be true: the most of it counts. Null: nobody knows. */
-function demandOf({ targets }: Pool, demands: readonly Demand[], now: EpochMs): number | null {
+function demandOf({ targets, demand }: Pool, demands: readonly Demand[], now: EpochMs): number | null {
   const whole = targets.reduce((sum, { capacity }) => sum + capacity, 0)
-  const credible = demands.filter(({ value, at }) => value >= 0 && value <= whole && Math.abs(now - at) <= 60_000)
-  return credible.length === 0 ? null : Math.max(...credible.map(({ value }) => value))
+  const fresh = demands.filter(({ at }) => Math.abs(now - at) <= 60_000).map(({ value }) => value)
+  const stated = demand?.kind === 'fixed' ? [demand.value, ...fresh] : fresh
+  const credible = stated.filter((value) => value >= 0 && value <= whole)
+  return credible.length === 0 ? null : Math.max(...credible)
 }
 
 /** Checks are not doubted and believed again in quick turn. */
