@@ -1,8 +1,14 @@
-/** Debian's Spin on `holdfast.pml`: verdict, states and time. */
+/** Debian's Spin on a specification: verdict, states and time. */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { specs } from './files.ts'
+import { promelaOf } from './promela.ts'
+import type { Spec } from './spec.ts'
+
+/** Without them there is nothing to run; the model is C in between. */
+export const spinPrograms = ['spin', 'gcc'] as const
 
 export interface SpinResult {
   readonly kind: 'all' | 'violated' | 'stopped'
@@ -11,15 +17,19 @@ export interface SpinResult {
   readonly depth: number
   /** Of the search alone, as Spin says; the model is compiled before. */
   readonly ms: number
+  /** The assertion that does not hold, or null. */
+  readonly violated: string | null
 }
 
-/** `defines` as in the head of the model, such as `{ PLANS: 3, SWEEP: true }`. Null without Spin or a C compiler. */
+/** `defines` as in the head of the Promela text, such as `{ PLANS: 3, SWEEP: true }`. Null without Spin or a C compiler. */
 export function spin(
-  model: 'holdfast' | 'classic',
+  model: 'holdfast' | 'classic' | Spec,
   defines: Readonly<Record<string, number | true>>,
   memoryMiB = 2_048,
 ): SpinResult | null {
-  if (spawnSync('spin', ['-V']).error !== undefined || spawnSync('gcc', ['--version']).error !== undefined) return null
+  const spec = typeof model === 'string' ? specs.find(({ name }) => name === model) : model
+  if (spec === undefined) throw new Error(`expected a specification, found ${JSON.stringify(model)}`)
+  if (spinPrograms.some((program) => spawnSync(program, ['--version']).error !== undefined)) return null
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-spin-'))
   const run = (program: string, args: readonly string[]): string => {
     const { stdout, stderr, status, error } = spawnSync(program, args, {
@@ -32,8 +42,9 @@ export function spin(
     return stdout
   }
   try {
+    writeFileSync(join(folder, 'model.pml'), promelaOf(spec))
     const flags = Object.entries(defines).map(([name, value]) => (value === true ? `-D${name}` : `-D${name}=${value}`))
-    run('spin', ['-a', ...flags, join(import.meta.dirname, `${model}.pml`)])
+    run('spin', ['-a', ...flags, 'model.pml'])
     run('gcc', ['-O2', '-w', '-DSAFETY', `-DMEMLIM=${memoryMiB}`, '-o', 'pan', 'pan.c'])
     const said = run('./pan', ['-m1000000'])
     const number = (pattern: RegExp): number => Number(pattern.exec(said)?.[1] ?? Number.NaN)
@@ -45,6 +56,7 @@ export function spin(
       transitions: number(/([\d.e+]+) transitions/),
       depth: number(/depth reached (\d+)/),
       ms: number(/elapsed time ([\d.]+)/) * 1000,
+      violated: /assertion violated (.+) \(at depth/.exec(said)?.[1] ?? null,
     }
   } finally {
     rmSync(folder, { recursive: true })
