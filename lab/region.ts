@@ -21,6 +21,7 @@ import { SimulatedStore, type StoreCopy } from './sim/store.ts'
 import { epoch, simulatedWorld } from './sim/world.ts'
 import { kindOf, processIds, type Shape, serverId } from './story.ts'
 import { addressOf, addressOfZone, noWishes, policyOf, type Wishes, zoneName } from './wishes.ts'
+import { type Heard, type Question, witness } from './witness.ts'
 
 export interface TargetHost {
   readonly pool: number
@@ -58,6 +59,8 @@ export class Region {
   substitutes: Substitutes = {}
   /** Told of every trace event of every process. */
   listener: (process: Process, event: TraceEvent) => void = () => {}
+  /** Told of every reply that the witness got, who is there if a server is. */
+  onHeard: (name: Name, heard: Heard, asked: number) => void = () => {}
 
   readonly #prefix: string
 
@@ -79,6 +82,11 @@ export class Region {
     for (const id of processIds('prober', shape.probers)) this.#add(id, 'prober')
     for (const id of processIds('planner', shape.planners)) this.#add(id, 'planner')
     for (const id of processIds('enactor', shape.enactors)) this.#add(id, 'enactor')
+    if (beside === undefined && this.servers.length > 0)
+      kernel.add('witness', (self) => {
+        const world = simulatedWorld(kernel, this.network, self, () => {})
+        return witness(world, this.#question, (name, heard, asked) => this.onHeard(name, heard, asked))
+      })
   }
 
   #authority(zone: number): Authority {
@@ -134,6 +142,13 @@ export class Region {
 
   startAll(): void {
     for (const process of this.kernel.processes) this.kernel.start(process)
+  }
+
+  #question = (random: World['random']): Question | null => {
+    const names = [...this.policy.endpoints.keys()]
+    const name = names[random.below(Math.max(1, names.length))]
+    const authority = name && this.authorityOf(name)
+    return authority instanceof SimulatedServer ? { name: name as Name, at: authority.address } : null
   }
 
   #source(role: Role, self: Process): PolicySource {

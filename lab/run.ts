@@ -3,6 +3,7 @@
  * region has to arrive at its newest plan by itself within a bound of virtual time.
  */
 import { whatIsWrong } from './checks/arrived.ts'
+import { asTold } from './checks/as-told.ts'
 import { type Check, generationAt, type Invariant, type RunScene, type Violation } from './checks/check.ts'
 import { comesBack } from './checks/comes-back.ts'
 import { forward } from './checks/forward.ts'
@@ -98,6 +99,7 @@ export async function runStory(story: Story, { tell, sabotage, only }: RunOption
     noStarvation(scene),
     staticStability(scene),
     comesBack(),
+    asTold(scene),
   ].filter(({ invariant }) => only === undefined || invariant === only) as readonly Check[]
   let found: Violation | null = null
   for (const authority of region.authorities)
@@ -113,6 +115,9 @@ export async function runStory(story: Story, { tell, sabotage, only }: RunOption
       if (told.length > 0) say(`${by.padEnd(10)} commits ${told.join(' ')}`)
     }
     for (const check of checks) found ??= check.onCommit?.(writes, by) ?? null
+  }
+  region.onHeard = (name, heard, asked) => {
+    for (const check of checks) found ??= check.onHeard?.(name, heard, asked) ?? null
   }
   region.listener = (process, event) => {
     count(reached, event.event)

@@ -2,6 +2,7 @@
 import { addressByAddress } from './address-by-address.ts'
 import { adoptEverything } from './adopt-everything.ts'
 import { aliasesUnchecked } from './aliases-unchecked.ts'
+import { answersKept } from './answers-kept.ts'
 import { anyKeyMayUpdate } from './any-key-may-update.ts'
 import { blockedIsOurs } from './blocked-is-ours.ts'
 import type { Bug } from './bug.ts'
@@ -91,6 +92,7 @@ export const bugs: readonly Bug[] = [
   waitsForQuiet,
   expiresWhenBlind,
   repairsWithoutStore,
+  answersKept,
   anyKeyMayUpdate,
   copyInMemory,
   copyInTwoParts,

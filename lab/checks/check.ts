@@ -6,6 +6,7 @@
 import type { Name } from '../../src/model/name.ts'
 import type { Write } from '../../src/store/store.ts'
 import type { Standing } from '../sim/authority.ts'
+import type { Heard } from '../witness.ts'
 
 /** `BUG`: a program threw. */
 export type Invariant = 'S1' | 'S2' | 'S3' | 'S4' | 'S5' | 'S6' | 'S8' | 'L1' | 'L2' | 'L4' | 'BUG'
@@ -47,6 +48,8 @@ export interface Check {
   /** A change at an authority, by a process or by `hand` (or as `AuthorityListener` says); `sent`: when it set out. */
   onRecords?(name: Name, before: Standing, after: Standing, by: string, sent?: number): Violation | null
   onCommit?(writes: readonly Write[], by: string): Violation | null
+  /** A resolver was told so, to a question that set out at `asked`. */
+  onHeard?(name: Name, heard: Heard, asked: number): Violation | null
   /** Twice in a second of virtual time. */
   onTime?(): Violation | null
 }

@@ -65,6 +65,8 @@ const otherKey = keyOf('other')
 export interface ServerSubstitutes {
   store?(store: Store): Store
   context?(context: RequestContext): RequestContext
+  /** The reply to a datagram. */
+  reply?(question: Uint8Array, reply: Uint8Array): Uint8Array
 }
 
 export interface ServerOptions {
@@ -253,6 +255,10 @@ export class SimulatedServer implements Authority {
     return true
   }
 
+  get address(): Address {
+    return this.#options.address
+  }
+
   get wasStarted(): boolean {
     return this.#started
   }
@@ -322,7 +328,8 @@ export class SimulatedServer implements Authority {
     this.#keepForReplay(bytes, origin.from)
     if (transport === 'udp') {
       const port = this.#asked++
-      this.#replies.set(port, reply)
+      const { reply: other } = this.substitutes
+      this.#replies.set(port, other === undefined ? reply : (octets) => reply(other(bytes, octets)))
       serving.udp(bytes, port, origin.from)
     } else
       void serving.tcp(bytes, origin.from, (octets) => {

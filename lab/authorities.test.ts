@@ -1,0 +1,74 @@
+/** Kinds of authorities in stories: what a server refuses by itself, what a weak one is spared. */
+import { expect, test } from 'vitest'
+import { keys } from '../src/model/keys.ts'
+import { fenceOff } from './bugs/fence-off.ts'
+import { every, tempted } from './bugs/tempt.ts'
+import { substitute } from './bugs/wrap.ts'
+import { type RunOptions, runStory } from './run.ts'
+import { drawStory, type Story, withAuthority } from './story.ts'
+
+const busy = (story: Story): Story =>
+  tempted(story, { enactors: 3, planners: 1, coalesceMs: 0 }, [
+    ...every(600, 2_500, 60_000, { kind: 'policy', what: 'ttl' }),
+    ...every(1_500, 3_000, 60_000, { kind: 'pause', process: 'enactor-1', forMs: 900 }),
+  ])
+
+test('a server holds where every enactor has lost its fence: it refuses by itself to go back', {
+  timeout: 60_000,
+}, async () => {
+  let refused = 0
+  for (let seed = 1; seed <= 2; seed++) {
+    const sabotage: RunOptions['sabotage'] = (region) => fenceOff.plant(region)
+    const story = busy(withAuthority(drawStory(seed), 'server'))
+    const { violation, reached } = await runStory(story, { sabotage, only: 'S1' })
+    expect(violation, `seed ${seed}`).toBeNull()
+    refused += reached.get('enact.refused') ?? 0
+  }
+  expect(refused).toBeGreaterThan(0)
+})
+
+test('nobody gets in without the right key', { timeout: 60_000 }, async () => {
+  const story = withAuthority(drawStory(1), 'server')
+  const ways = ['unsigned', 'forged', 'other-key'] as const
+  const { violation, reached } = await runStory(
+    tempted(
+      story,
+      {},
+      ways.flatMap((how, index) =>
+        every(2_000, 3_000 + 100 * index, 60_000, { kind: 'intruder', zone: 0, name: index, how }),
+      ),
+    ),
+  )
+  expect(violation).toBeNull()
+  expect(reached.get('serve.update_refused')).toBeGreaterThan(0)
+  expect(reached.get('serve.signature_refused')).toBeGreaterThan(0)
+})
+
+test('an authority of single calls is not written to, and every name says why', { timeout: 60_000 }, async () => {
+  const story = { ...withAuthority(drawStory(3), undefined), happenings: [] }
+  let changes = 0
+  const whys = new Set<string>()
+  const { violation } = await runStory(
+    { ...story, shape: { ...story.shape, foreign: false }, calmMs: 30_000 },
+    {
+      sabotage(region) {
+        substitute(region, { provider: (provider) => ({ ...provider, guarantee: 'none' }) })
+        region.kernel.arrive(0, null, () => {
+          for (const authority of region.authorities)
+            authority.onChange = () => {
+              changes++
+            }
+        })
+        region.kernel.after(15_000_000, null, () => {
+          for (const key of region.store.keys(keys.progress.prefix)) {
+            const progress = keys.progress.decode(region.store.peek(key) ?? new Uint8Array())
+            for (const { why } of progress?.blocked ?? []) whys.add(why)
+          }
+        })
+      },
+    },
+  )
+  expect(violation?.invariant).toBe('L1')
+  expect(changes).toBe(0)
+  expect([...whys]).toEqual([expect.stringMatching(/found one that takes single calls; serve the zone from another/)])
+})
