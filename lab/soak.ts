@@ -113,6 +113,10 @@ const rare = [
   'plan.damage_found',
   'plan.lost',
   'plan.stood_by',
+  'serve.disk_failed',
+  'serve.not_started',
+  'serve.signature_refused',
+  'serve.update_refused',
   'sweep.conflicted',
   'sweep.deleted',
 ] as const
