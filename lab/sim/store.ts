@@ -9,9 +9,6 @@ import { assertCommit, assertKey, assertPrefix, assertWatch, rangeLimit } from '
 import {
   type Commit,
   type Compare,
-  type Entry,
-  never,
-  type Range,
   type Revision,
   type Store,
   StoreOutage,
@@ -20,6 +17,9 @@ import {
 } from '../../src/store/store.ts'
 import { type Kernel, type Micros, ms, type Process, type Timer } from './kernel.ts'
 import { type Ratio, type Stream, stream } from './random.ts'
+import { type StoreCopy, StoreState } from './state.ts'
+
+export type { StoreCopy } from './state.ts'
 
 export interface StoreWeather {
   /** One way, least and greatest. */
@@ -35,19 +35,9 @@ export const calmStore: StoreWeather = { delay: [ms(0.2), ms(1)], lost: { of: 0,
 /** Towards the store, or from there. */
 export type Way = 'there' | 'back'
 
-export interface StoreCopy {
-  readonly entries: ReadonlyMap<string, Stored>
-  readonly revision: Revision
-}
-
 const refusal: Commit = {
   kind: 'refused',
   problem: problem('store', 'room for a commit', 'a full disk', 'make room'),
-}
-
-interface Stored {
-  readonly value: Uint8Array
-  readonly revision: Revision
 }
 
 /** One client of the store, until it closes it. */
@@ -72,26 +62,23 @@ export class SimulatedStore {
   #downSince: Micros | null = null
   /** Answers, and takes no commit: its disk is full. */
   full = false
-  revision: Revision = never
-  readonly #entries = new Map<string, Stored>()
-  /** Keys in the order of their UTF-8 bytes; null when it has to be made again. */
-  #sorted: string[] | null = null
-  /** Revision and key of each write, in order. */
-  #changes: { readonly revision: Revision; readonly key: string }[] = []
-  #floor: Revision = never
+  readonly #state: StoreState
   #watchers = new Set<Watcher>()
   readonly #kernel: Kernel
   readonly #random: Stream
   /** Since when, and which way if only one way. */
   readonly #cut = new Map<string, { readonly since: Micros; readonly way: Way | undefined }>()
-  readonly #keepChanges: number
   /** Called with every commit made, at the instant that it takes effect. */
   onCommit: (writes: readonly Write[], by: string) => void = () => {}
 
   constructor(kernel: Kernel, options: { readonly keepChanges?: number } = {}) {
     this.#kernel = kernel
     this.#random = stream(kernel.seed, 'store')
-    this.#keepChanges = options.keepChanges ?? 2000
+    this.#state = new StoreState(options.keepChanges ?? 2000)
+  }
+
+  get revision(): Revision {
+    return this.#state.revision
   }
 
   cut(process: string, way?: Way): void {
@@ -125,12 +112,11 @@ export class SimulatedStore {
 
   /** What is there now, for checks and for damage; no time passes. */
   peek(key: string): Uint8Array | undefined {
-    return this.#entries.get(key)?.value
+    return this.#state.peek(key)
   }
 
   keys(prefix: string): readonly string[] {
-    this.#sorted ??= [...this.#entries.keys()].sort(byUtf8)
-    return this.#sorted.filter((key) => key.startsWith(prefix))
+    return this.#state.keys(prefix)
   }
 
   /** Writes that no program made: a hand, or a broken disk. */
@@ -140,22 +126,12 @@ export class SimulatedStore {
 
   /** What is there now, to be put back later. */
   copy(): StoreCopy {
-    return { entries: new Map(this.#entries), revision: this.revision }
+    return this.#state.copy()
   }
 
   /** As a copy of the file put back: revisions begin again where they were. */
-  putBack({ entries, revision }: StoreCopy): void {
-    const lost = this.keys('').filter((key) => !entries.has(key))
-    const changed = [...entries].filter(([key, { revision }]) => this.#entries.get(key)?.revision !== revision)
-    const writes = [
-      ...lost.map((key): Write => ({ kind: 'delete', key })),
-      ...changed.map(([key, { value }]): Write => ({ kind: 'put', key, value })),
-    ]
-    this.#entries.clear()
-    for (const [key, stored] of entries) this.#entries.set(key, stored)
-    this.#sorted = null
-    this.#changes = this.#changes.filter((change) => change.revision <= revision)
-    this.revision = revision
+  putBack(copy: StoreCopy): void {
+    const writes = this.#state.putBack(copy)
     if (writes.length > 0) this.onCommit(writes, 'tamper')
   }
 
@@ -187,13 +163,13 @@ export class SimulatedStore {
       get: async (key) => {
         open()
         assertKey(key)
-        return await call(`get ${key}`, () => this.#get(key))
+        return await call(`get ${key}`, () => this.#state.get(key))
       },
       range: async (prefix, options = {}) => {
         open()
         assertPrefix(prefix)
         const limit = rangeLimit(options.limit)
-        return await call(`range ${prefix}`, () => this.#range(prefix, { ...options, limit }))
+        return await call(`range ${prefix}`, () => this.#state.range(prefix, options.after, limit))
       },
       commit: async (compares, writes): Promise<Commit> => {
         open()
@@ -239,50 +215,14 @@ export class SimulatedStore {
     else this.#kernel.after(delay, process, land, incarnation)
   }
 
-  #get(key: string): Entry | undefined {
-    const stored = this.#entries.get(key)
-    return stored && { key, value: stored.value.slice(), revision: stored.revision }
-  }
-
-  #range(prefix: string, { after, limit: most }: { readonly after?: string; readonly limit: number }): Range {
-    const matching = this.keys(prefix).filter((key) => after === undefined || byUtf8(key, after) > 0)
-    const entries = matching.slice(0, most).map((key) => this.#get(key) as Entry)
-    return { entries, revision: this.revision, more: matching.length > most }
-  }
-
   #apply(compares: readonly Compare[], writes: readonly Write[], by: string): Commit {
-    const failed = compares
-      .map((compare) => ({ ...compare, found: this.#entries.get(compare.key)?.revision ?? never }))
-      .filter((compare) => compare.found !== compare.revision)
-    if (failed.length > 0) return { kind: 'conflict', failed }
-    if (writes.length === 0) return { kind: 'committed', revision: this.revision }
-    const revision = (this.revision + 1) as Revision
-    this.revision = revision
-    for (const write of writes) {
-      if (write.kind === 'delete' || !this.#entries.has(write.key)) this.#sorted = null
-      if (write.kind === 'delete') this.#entries.delete(write.key)
-      else this.#entries.set(write.key, { value: write.value, revision })
-      this.#changes.push({ revision, key: write.key })
-    }
-    const dropped = this.#changes[this.#changes.length - this.#keepChanges - 1]
-    if (dropped !== undefined) this.#floor = dropped.revision
-    if (this.#changes.length > 2 * this.#keepChanges) this.#changes = this.#changes.slice(-this.#keepChanges)
+    const commit = this.#state.commit(compares, writes)
+    if (commit.kind !== 'committed' || writes.length === 0) return commit
     this.onCommit(writes, by)
     for (const watcher of [...this.#watchers]) {
       if (writes.some(({ key }) => key.startsWith(watcher.prefix))) watcher.wake()
     }
-    return { kind: 'committed', revision }
-  }
-
-  #since(prefix: string, after: Revision): Watched | undefined {
-    if (after < this.#floor || after > this.revision) return { kind: 'compacted', revision: this.revision }
-    const keys = new Set<string>()
-    for (let index = this.#changes.length - 1; index >= 0; index--) {
-      const change = this.#changes[index]
-      if (change === undefined || change.revision <= after) break
-      if (change.key.startsWith(prefix)) keys.add(change.key)
-    }
-    return keys.size === 0 ? undefined : { kind: 'changed', keys: [...keys].reverse(), revision: this.revision }
+    return commit
   }
 
   #watch(process: Process, handle: Handle, prefix: string, after: Revision, timeoutMs: number): Promise<Watched> {
@@ -307,7 +247,7 @@ export class SimulatedStore {
         prefix,
         after,
         wake: () => {
-          const news = this.#since(prefix, after)
+          const news = this.#state.since(prefix, after)
           if (news !== undefined) finish(news)
         },
       }
@@ -332,11 +272,3 @@ export class SimulatedStore {
     })
   }
 }
-
-/** By the bytes of their UTF-8: by code points, which UTF-16 units are not in the order of. */
-function byUtf8(a: string, b: string): number {
-  if (!hasSurrogates.test(a) && !hasSurrogates.test(b)) return a < b ? -1 : Number(a > b)
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
-}
-
-const hasSurrogates = /[\ud800-\udfff]/

@@ -1,9 +1,6 @@
 /** The production code with one of its safety mechanisms taken away, from outside: a watcher that never barks proves nothing. */
-import type { Answer } from '../../src/model/answer.ts'
+import { believing } from '../../lab/bugs/believing.ts'
 import { keys } from '../../src/model/keys.ts'
-import { type Marker, markerStrings } from '../../src/model/marker.ts'
-import type { Name } from '../../src/model/name.ts'
-import type { Published, Reading } from '../../src/providers/provider.ts'
 import { planGenerations, readHead } from '../../src/store/plans.ts'
 import type { Sabotage } from './race.ts'
 
@@ -27,39 +24,7 @@ export const fenceOnlyAtTheStart: Sabotage = {
 
 /** What the authority said yes to is taken to stand there: nobody looks, until something else is written. */
 export const noReadBack: Sabotage = {
-  provider(provider) {
-    const believed = new Map<Name, Published>()
-    return {
-      guarantee: provider.guarantee,
-      async read(zone, names) {
-        const unknown = names.filter((name) => !believed.has(name))
-        const readings = unknown.length === 0 ? [] : await provider.read(zone, unknown)
-        const found = new Map(unknown.map((name, index) => [name, readings[index] as Reading]))
-        return names.map((name): Reading => {
-          const published = believed.get(name)
-          return published === undefined ? (found.get(name) as Reading) : { kind: 'published', published }
-        })
-      },
-      async write(zone, changes) {
-        const outcomes = await provider.write(zone, changes)
-        for (const [index, { name, answer, marker }] of changes.entries()) {
-          if (outcomes[index]?.kind === 'accepted') believed.set(name, written(name, answer, marker))
-          else believed.delete(name)
-        }
-        return outcomes
-      },
-    }
-  },
-}
-
-function written(name: Name, answer: Answer, marker: Marker): Published {
-  return {
-    name,
-    marker: [markerStrings(marker)],
-    addresses: answer.kind === 'addresses' ? answer.addresses.map(({ address }) => address) : [],
-    alias: answer.kind === 'alias' ? answer.target : null,
-    ttl: answer.kind === 'retired' ? null : answer.ttl,
-  }
+  provider: (provider) => believing(provider, ({ kind }) => kind === 'accepted'),
 }
 
 /** Whatever is older than the newest plan is old. As in October 2025. */
