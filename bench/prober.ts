@@ -161,8 +161,8 @@ async function measureProber(spec: Spec): Promise<void> {
   const entry = await store.get(keys.observation.key('pool-0', 'prober-1'))
   process.send?.({
     ...result,
-    probes: sum('passed') + sum('failed'),
-    failed: sum('failed'),
+    probes: sum('targets'),
+    judged: sum('passed') + sum('failed'),
     late: events.filter(({ event }) => /overran|delayed|blinded|strained/.test(event)).length,
     documentKiB: (entry?.value.length ?? 0) / 1_024,
   } satisfies Result)
@@ -207,7 +207,7 @@ async function measureFloor(spec: Spec): Promise<void> {
   await pause(Math.min(seconds, 8) * 1_000)
   const result = measured()
   clearInterval(timer)
-  process.send?.({ ...result, probes, failed: 0, late: 0, documentKiB: 0 } satisfies Result)
+  process.send?.({ ...result, probes, judged: probes, late: 0, documentKiB: 0 } satisfies Result)
   process.exit()
 }
 
@@ -224,7 +224,8 @@ interface Result {
   readonly delayMs: number
   readonly rssMiB: number
   readonly probes: number
-  readonly failed: number
+  /** Those that said something about their target. */
+  readonly judged: number
   readonly late: number
   readonly documentKiB: number
 }
@@ -264,6 +265,7 @@ async function main(): Promise<void> {
       floor === undefined ? undefined : 'Node alone, nothing judged or written',
       floor === undefined ? undefined : cost(floor) / cost(result),
     )
+    print(`${what}: of them judged`, (result.judged / result.probes) * 100, '%')
     print(`${what}: CPU of a core`, (result.cpuMs / result.seconds / 1_000) * 100, '%')
     print(`${what}: event-loop delay, p99`, result.delayMs, 'ms')
     print(`${what}: memory`, result.rssMiB, 'MiB')
