@@ -213,7 +213,9 @@ function within(timeoutMs: number, start: (settle: Settle) => () => void): Promi
       stop?.()
       resolve(look)
     }
-    const timer = setTimeout(() => settle(fail(`no answer in time: nothing in ${timeoutMs} ms`)), timeoutMs)
+    // After a standstill timers come first: an answer that was here in time is still in its socket.
+    const late = () => settle(fail(`no answer in time: nothing in ${timeoutMs} ms`))
+    const timer = setTimeout(() => setImmediate(late), timeoutMs)
     try {
       stop = start(settle)
       if (settled) stop()

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram'
 import { createServer as createHttpServer, type RequestListener } from 'node:http'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import { afterEach, describe, expect, test } from 'vitest'
 import { nodeWorld } from './node.ts'
 import type { Address, Connection, TraceEvent } from './world.ts'
@@ -98,6 +99,24 @@ describe('datagrams', () => {
     expect(await net.ask({ host: '127.0.0.1', port: 70_000 }, bytes('hi'), 30)).toMatchObject({ reason: 'other' })
     expect(await net.ask(silent, new Uint8Array(65_535), 2000)).toMatchObject({ reason: 'too-large' })
   })
+})
+
+test('what came in time counts, although this program stood still when its time was up', async () => {
+  const echo = new Worker(
+    `const { createSocket } = require('node:dgram')
+    const socket = createSocket('udp4')
+    socket.on('message', (bytes, from) => socket.send(bytes, from.port, from.address))
+    socket.bind(0, '127.0.0.1', () => require('node:worker_threads').parentPort.postMessage(socket.address().port))`,
+    { eval: true },
+  )
+  cleanUps.push(async () => {
+    await echo.terminate()
+  })
+  const port = await new Promise<number>((resolve) => echo.once('message', resolve))
+  const asked = net.ask({ host: '127.0.0.1', port }, bytes('x'), 100)
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve))
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 300)
+  expect(await asked).toMatchObject({ kind: 'message', bytes: bytes('x') })
 })
 
 describe('connections', () => {

@@ -101,7 +101,8 @@ function within<Result>(
       return
     }
     const late = () => settle(failure('timeout', `${what}: nothing in ${timeoutMs} ms`))
-    timer = setTimeout(late, Math.min(Math.max(0, timeoutMs), longestTimer))
+    // After a standstill timers come first: an answer that was here in time is still in its socket.
+    timer = setTimeout(() => setImmediate(late), Math.min(Math.max(0, timeoutMs), longestTimer))
   })
 }
 
