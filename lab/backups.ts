@@ -13,13 +13,8 @@ export function copyZone(region: Region, zone: number): ZoneCopy {
   return new Map([...authority.names()].map((name) => [name, authority.at(name)]))
 }
 
-/** Whatever belongs to somebody else stays as it is: he looks after his own. */
 export function putBackZone(region: Region, zone: number, copy: ZoneCopy | undefined): void {
   if (copy === undefined) return
   const authority = authorityAt(region, zone)
-  for (const name of [...authority.names()]) {
-    const then = copy.get(name) ?? nothing
-    const isOthers = region.foreign.has(name) || then.marker.some((strings) => strings.includes('o=other'))
-    if (!isOthers) authority.tamper(name, then)
-  }
+  for (const name of [...authority.names()]) authority.tamper(name, copy.get(name) ?? nothing)
 }

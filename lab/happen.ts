@@ -5,7 +5,7 @@ import type { Name } from '../src/model/name.ts'
 import { copyZone, putBackZone } from './backups.ts'
 import { generationAt } from './checks/check.ts'
 import { editOften, editPolicy, giveOverride } from './operate.ts'
-import type { Region } from './region.ts'
+import { canaryId, type Region } from './region.ts'
 import { rivalDoes } from './rival.ts'
 import { type Authority, calmAuthority } from './sim/authority.ts'
 import { calmDisk } from './sim/disk.ts'
@@ -151,19 +151,26 @@ export function happen(region: Region, happening: Happening): void {
       }
       later(happening.forMs, () => {
         network.weather = calm
+        region.strain.clear()
       })
       break
-    case 'cut-net':
-      for (const { pool, target } of region.hosts.filter(({ target }) => target % 3 === happening.site)) {
-        const ends = [happening.process, `target-${pool}-${target}`] as const
-        const [from, to] = happening.way === 'there' ? ends : ends.toReversed()
-        network.cut(from as string, to as string)
-        later(happening.forMs, () => network.mend(from as string, to as string))
+    case 'cut-net': {
+      const { process, way, forMs } = happening
+      for (const end of endsAt(region, happening.site)) {
+        const [from, to] = way === 'there' ? [process, end] : [end, process]
+        network.cut(from, to)
+        later(forMs, () => network.mend(from, to))
       }
+      break
+    }
+    case 'strain':
+      region.strain.set(happening.process, happening.lateMs)
+      later(happening.forMs, () => region.strain.delete(happening.process))
       break
     case 'zone-lost':
     case 'zone-backup': {
       const authority = authorityAt(region, happening.zone)
+      if (happening.kind === 'zone-lost' && region.foreign.size > 0) region.forgetCopies()
       if (authority instanceof SimulatedServer) {
         if (happening.kind === 'zone-backup' && happening.what === 'make') authority.makeBackup()
         else if (authority.putBack(happening.kind === 'zone-lost'))
@@ -207,6 +214,12 @@ export function happen(region: Region, happening: Happening): void {
       break
   }
 }
+
+/** The targets of a site, or the canary. */
+const endsAt = ({ hosts }: Region, site: number): readonly string[] =>
+  site === 3
+    ? [canaryId]
+    : hosts.filter(({ target }) => target % 3 === site).map(({ pool, target }) => `target-${pool}-${target}`)
 
 function restartAll({ kernel, processes }: Region, forMs: number): void {
   for (const process of processes.values()) {
@@ -294,7 +307,7 @@ function isKnown({ store }: Region, name: Name, generation: number): boolean {
   return store.keys(keys.progress.prefix).some((key) => {
     const progress = keys.progress.decode(store.peek(key) ?? new Uint8Array())
     if (progress === undefined || progress.enacted < generation) return false
-    return !progress.blocked.some((one) => one.name === name)
+    return !progress.blocked.some((one) => one.name === name && one.ours !== true)
   })
 }
 

@@ -5,6 +5,7 @@
 import { problem } from '../src/base/problem.ts'
 import { enactor } from '../src/enact/enactor.ts'
 import { sweeper } from '../src/enact/sweep.ts'
+import { worldChecker } from '../src/health/check-world.ts'
 import { prober } from '../src/health/prober.ts'
 import type { Name } from '../src/model/name.ts'
 import type { Policy, PolicyReading, PolicySource, Zone } from '../src/model/policy.ts'
@@ -20,7 +21,7 @@ import { SimulatedServer } from './sim/server.ts'
 import { SimulatedStore, type StoreCopy } from './sim/store.ts'
 import { epoch, simulatedWorld } from './sim/world.ts'
 import { kindOf, processIds, type Shape, serverId } from './story.ts'
-import { addressOf, addressOfZone, noWishes, policyOf, type Wishes, zoneName } from './wishes.ts'
+import { addressOf, addressOfZone, noWishes, policyOf, siteOf, type Wishes, zoneName } from './wishes.ts'
 import { type Heard, type Question, witness } from './witness.ts'
 
 export interface TargetHost {
@@ -52,6 +53,8 @@ export class Region {
   /** Every policy that there was, by its digest. */
   readonly policies = new Map<string, Policy>()
   readonly shape: Shape
+  /** How late the event loop of a prober is, milliseconds. */
+  readonly strain = new Map<string, number>()
   /** Of zones, by index. */
   readonly copies = new Map<number, ZoneCopy>()
   storeCopy: StoreCopy | null = null
@@ -76,9 +79,11 @@ export class Region {
       beside?.region.authorities ?? Array.from({ length: shape.zones }, (_, zone) => this.#authority(zone))
     for (const authority of this.authorities)
       if (authority instanceof SimulatedServer) this.processes.set(authority.process.id, authority.process)
-    if (beside === undefined)
+    if (beside === undefined) {
       for (const [pool, targets] of shape.pools.entries())
         for (let target = 0; target < targets; target++) this.#addHost(pool, target)
+      this.network.listen(canary, { process: kernel.add(canaryId, () => new Promise(() => {})) })
+    }
     for (const id of processIds('prober', shape.probers)) this.#add(id, 'prober')
     for (const id of processIds('planner', shape.planners)) this.#add(id, 'planner')
     for (const id of processIds('enactor', shape.enactors)) this.#add(id, 'enactor')
@@ -114,6 +119,12 @@ export class Region {
 
   get servers(): readonly SimulatedServer[] {
     return this.authorities.filter((authority) => authority instanceof SimulatedServer)
+  }
+
+  /** Of zones: none of them will be put back. */
+  forgetCopies(): void {
+    this.copies.clear()
+    for (const server of this.servers) server.forgetBackup()
   }
 
   authorityOf(name: Name): Authority {
@@ -180,7 +191,13 @@ export class Region {
   #add(id: string, role: 'prober' | 'planner' | 'enactor'): void {
     const process = this.kernel.add(this.#prefix + id, async (self) => {
       const world = simulatedWorld(this.kernel, this.network, self, (from, event) => this.listener(from, event))
-      if (role === 'prober') return await prober(world, this.#ports(role, self))
+      if (role === 'prober')
+        return await prober(world, {
+          ...this.#ports(role, self),
+          checker: worldChecker(world, { canaries: [canary] }),
+          site: siteOf(self.index),
+          loopDelay: () => this.strain.get(id) ?? 0,
+        })
       if (role === 'enactor')
         return await enactor(world, {
           ...this.#ports(role, self),
@@ -211,5 +228,9 @@ export class Region {
     )
   }
 }
+
+/** What a prober looks at to know whether it sees anything. */
+export const canaryId = 'canary'
+const canary = { host: '10.2.0.1', port: 53 }
 
 const nobody = new Uint8Array()

@@ -17,7 +17,7 @@ import { wayBack } from './checks/way-back.ts'
 import { whole } from './checks/whole.ts'
 import { happen, heal } from './happen.ts'
 import { Region } from './region.ts'
-import { placeRival } from './rival.ts'
+import { noteRivals, placeRival } from './rival.ts'
 import type { Standing } from './sim/authority.ts'
 import { Kernel, ms } from './sim/kernel.ts'
 import type { Story } from './story.ts'
@@ -68,7 +68,6 @@ export async function runStory(story: Story, { tell, sabotage, only }: RunOption
   const say = tell && ((text: string) => tell(`${(kernel.now / 1e6).toFixed(6).padStart(12)} s  ${text}`))
 
   const { foreign } = region
-  placeForeign(region, story)
   let healedAt: number | null = null
   let clocksAreRight = true
   const scene: RunScene = {
@@ -105,8 +104,10 @@ export async function runStory(story: Story, { tell, sabotage, only }: RunOption
   for (const authority of region.authorities)
     authority.onChange = (name, before, after, by, sent) => {
       say?.(`${by.padEnd(10)} ${name} ${describe(before)} => ${describe(after)}`)
+      noteRivals(foreign, name, before, after, by)
       for (const check of checks) found ??= check.onRecords?.(name, before, after, by, sent / 1000) ?? null
     }
+  placeForeign(region, story)
   region.store.onCommit = (writes, by) => {
     if (say !== undefined) {
       const told = writes

@@ -1,5 +1,6 @@
 /** Many seeds at once: runs them in worker threads and counts what happened in them. */
 import { Worker } from 'node:worker_threads'
+import { knownEvents } from '../src/telemetry/events.ts'
 import type { Outcome } from './run.ts'
 
 /** Every `step`-th seed, so that workers share a range evenly and the same seeds are run however many there are. */
@@ -97,34 +98,18 @@ function ended(worker: Worker, take: (report: SeedReport) => void): Promise<void
   })
 }
 
-/** What rare circumstances lead to: a soak that never got there has not shown much. */
-const rare = [
-  'enact.blocked',
-  'enact.conflicted',
-  'enact.fenced',
-  'enact.outrun',
-  'enact.repaired',
-  'enact.unanswered',
-  'enact.unapplied',
-  'enact.vanished',
-  'health.blinded',
-  'health.delayed',
-  'health.turned',
-  'plan.damage_found',
-  'plan.lost',
-  'plan.stood_by',
-  'serve.disk_failed',
-  'serve.not_started',
-  'serve.signature_refused',
-  'serve.update_refused',
-  'sweep.conflicted',
-  'sweep.deleted',
-] as const
+/** What comes only of what a region does not have: sockets of its own, transfers to other servers, bugs. */
+const elsewhere: ReadonlySet<string> = new Set(['serve.socket_failed', 'serve.transferred', 'serve.failed'])
+
+/** What the programs of a region can come to: a soak that never got there has not shown much. */
+const branches = [...knownEvents].filter(
+  (event) => /^(plan|enact|sweep|health|serve)\./.test(event) && !elsewhere.has(event),
+)
 
 /** Fewer seeds need not get everywhere. */
 export const enoughSeeds = 1_000
 
 /** Branches that should have been reached and were not. */
 export function unreached({ seeds, reached }: Soaked): readonly string[] {
-  return seeds < enoughSeeds ? [] : rare.filter((event) => !reached.has(event))
+  return seeds < enoughSeeds ? [] : branches.filter((event) => !reached.has(event))
 }

@@ -82,7 +82,7 @@ export type Happening = { readonly at: number } & (
       readonly delayMs: number
       readonly forMs: number
     }
-  /** What a prober sends to some of the targets is lost, or what those answer: a part of them, one way. */
+  /** What a prober sends to the targets of a site (3: to its canary) is lost, or what those answer. */
   | {
       readonly kind: 'cut-net'
       readonly process: string
@@ -127,6 +127,8 @@ export type Happening = { readonly at: number } & (
       readonly name: number
       readonly what: 'edit' | 'empty' | 'unmark' | 'garble' | 'outrun' | 'all'
     }
+  /** The event loop of a prober is late. */
+  | { readonly kind: 'strain'; readonly process: string; readonly lateMs: number; readonly forMs: number }
   /** A zone loses all records. */
   | { readonly kind: 'zone-lost'; readonly zone: number }
   /** A copy is made of a zone, or put back. */
@@ -201,8 +203,11 @@ export function drawStory(seed: number): Story {
   // once has lost it: the name then stays as it is, blocked, until somebody says `adopt`. So a story takes
   // the one or the other.
   const keepsMarkers = random.chance({ of: 1, in: 2 })
-  for (let i = 0; i < count; i++) {
-    const at = random.between(2_000, troubleMs - 1_000)
+  // In half of the stories much comes close together: what one fault began, the next one meets half done.
+  const gathers = random.chance({ of: 1, in: 2 })
+  for (let i = 0, at = 0; i < count; i++) {
+    const follows = gathers && at > 0 && random.chance({ of: 2, in: 3 })
+    at = Math.min(troubleMs - 1_000, follows ? at + random.between(0, 500) : random.between(2_000, troubleMs - 1_000))
     const happening = { at, ...random.pick(kinds)(random, shape) } as Happening
     if (!(keepsMarkers ? losesMarker(happening) : losesHistory(happening))) happenings.push(happening)
   }
@@ -403,8 +408,14 @@ const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [
   (random, shape) => ({
     kind: 'cut-net',
     process: random.pick(processIds('prober', shape.probers)),
-    site: random.below(3),
+    site: random.below(4),
     way: random.pick(['there', 'back'] as const),
+    forMs: duration(random),
+  }),
+  (random, shape) => ({
+    kind: 'strain',
+    process: random.pick(processIds('prober', shape.probers)),
+    lateMs: random.between(20, 2_000),
     forMs: duration(random),
   }),
   (random) => ({

@@ -66,6 +66,8 @@ export const noWishes = (): Wishes => ({
 
 const sites = ['east', 'west', 'north'] as const
 
+/** Of targets and of probers, by their index. */
+export const siteOf = (index: number): string => sites[index % sites.length] as string
 export const addressOf = (pool: number, target: number): IpAddress => `10.0.${pool}.${target + 1}` as IpAddress
 export const addressOfZone = (zone: number) => ({ host: `10.1.${zone}.1`, port: 53 })
 export const zoneName = (zone: number): Name => `z${zone}.test.` as Name
@@ -102,7 +104,7 @@ function poolsOf(shape: Shape, wishes: Wishes): Map<string, Pool> {
       { length: count },
       (_, target): Target => ({
         id: `t${target}`,
-        site: sites[target % sites.length] as string,
+        site: siteOf(target),
         addresses: [addressOf(index, target)],
         capacity: 100,
       }),

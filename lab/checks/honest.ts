@@ -36,19 +36,30 @@ export function honest(scene: RunScene): Check {
   /** `pool/target` to the latest opinion of each kind that any prober gave. */
   const opinions = new Map<string, Map<Opinion['says'], number>>()
 
+  /** `pool/target` to the latest history of each prober, and when it was written. */
+  const histories = new Map<string, Map<string, { readonly history: string; readonly at: number }>>()
+
   const heard = (value: Uint8Array): void => {
-    const seen = json<{ pool: string; targets: Record<string, { history: string }> }>(value)
+    const seen = json<{ pool: string; prober: string; targets: Record<string, { history: string }> }>(value)
     for (const [target, { history }] of Object.entries(seen?.targets ?? {})) {
+      const key = `${seen?.pool}/${target}`
+      const all = histories.get(key) ?? new Map<string, { history: string; at: number }>()
+      histories.set(key, all.set(seen?.prober ?? '', { history, at: scene.now() }))
       const says = opinionOf(history)
       if (says === undefined) continue
-      const key = `${seen?.pool}/${target}`
       const known = opinions.get(key) ?? new Map<Opinion['says'], number>()
       opinions.set(key, known.set(says, scene.now()))
     }
   }
 
-  const hasEvidence = (pool: string, target: string, says: Opinion['says']): boolean =>
-    scene.now() - (opinions.get(`${pool}/${target}`)?.get(says) ?? Number.NEGATIVE_INFINITY) <= freshMs
+  const isFresh = (at: number | undefined): boolean => scene.now() - (at ?? Number.NEGATIVE_INFINITY) <= freshMs
+
+  const hasEvidence = (pool: string, target: string, says: Opinion['says']): boolean => {
+    const key = `${pool}/${target}`
+    if (isFresh(opinions.get(key)?.get(says))) return true
+    const fresh = [...(histories.get(key)?.values() ?? [])].filter(({ at }) => isFresh(at))
+    return says === 'down' && failedTogether(fresh.map(({ history }) => history))
+  }
 
   const judgePlan = (plan: PlanDocument, by: string): Violation | null => {
     const before = pools.get(plan.parent)
@@ -121,6 +132,15 @@ function turnOf(then: PoolDocument, now: PoolDocument, target: string): Opinion[
   const answered = from === 'serving' || from === 'ramping' || from === 'held'
   if (answered && to === 'removed') return 'down'
   return !answered && (to === 'serving' || to === 'ramping') ? 'up' : undefined
+}
+
+/** Whether probers saw it fail, by turns, so often in as many rounds that each of these was bad to two of them. */
+function failedTogether(histories: readonly string[]): boolean {
+  for (let back = 0; back < 32; back++) {
+    const rounds = histories.map((history) => history.slice(0, history.length - back).slice(-fall))
+    if (rounds.join('').replaceAll('p', '').length >= 2 * fall) return true
+  }
+  return false
 }
 
 function opinionOf(history: string): Opinion['says'] | undefined {

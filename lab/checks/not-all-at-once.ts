@@ -38,7 +38,14 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
   const drained = new Set<string>()
 
   const heard = (value: Uint8Array): void => {
-    const seen = json<{ pool: string; prober: string; targets: Record<string, { history: string }> }>(value)
+    const seen = json<{
+      pool: string
+      prober: string
+      strained?: boolean
+      targets: Record<string, { history: string }>
+    }>(value)
+    // A prober that mistrusts itself says nothing.
+    if (seen?.strained === true) return
     const pool = policyOf().pools.get(seen?.pool ?? '')
     if (seen === null || pool === undefined) return
     const down = Object.entries(seen.targets).filter(([, { history }]) => history.endsWith('f'.repeat(fall)))

@@ -150,10 +150,10 @@ function reportOf(from: number, soaked: Soaked, missing: readonly string[], file
     counts(soaked.reached),
     '',
     missing.length > 0
-      ? `Never reached, though ${enoughSeeds} seeds should: ${missing.join(', ')}`
+      ? `Never reached, though ${enoughSeeds} seeds should: ${missing.join(', ')}. The generator is too weak for them.`
       : soaked.seeds < enoughSeeds
-        ? `Under ${enoughSeeds} seeds: rare circumstances need not have been reached.`
-        : 'Every rare circumstance was reached.',
+        ? `Under ${enoughSeeds} seeds: not every branch need have been reached.`
+        : 'Every branch that traces an event was reached.',
   ]
   if (soaked.violations.length === 0) lines.push('No violation.')
   for (const { seed, violation } of soaked.violations)

@@ -245,6 +245,10 @@ export class SimulatedServer implements Authority {
     this.#backup = this.disk.read().slice()
   }
 
+  forgetBackup(): void {
+    this.#backup = null
+  }
+
   /** Another disk, with the backup on it, or with nothing. False if there is no backup. The server is stopped for it. */
   putBack(empty: boolean): boolean {
     const bytes = empty ? new Uint8Array() : this.#backup

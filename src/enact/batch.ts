@@ -60,7 +60,15 @@ export type Settled =
   /** Seen published under a generation that this plan cannot replace. */
   | { readonly kind: 'newer'; readonly entry: PlanEntry; readonly generation: Generation }
   /** Trying again will not help by itself. */
-  | { readonly kind: 'blocked'; readonly entry: PlanEntry; readonly foreign: boolean; readonly why: string }
+  | {
+      readonly kind: 'blocked'
+      readonly entry: PlanEntry
+      /** Somebody else's. */
+      readonly foreign: boolean
+      /** What gets in the way does not make it somebody else's: without a marker, too, it is repaired as soon as it can be. */
+      readonly ours: boolean
+      readonly why: string
+    }
   /** To be tried again. */
   | { readonly kind: 'waiting'; readonly entry: PlanEntry; readonly outage: boolean; readonly why: string }
 
@@ -89,7 +97,7 @@ interface Attempt {
 export async function enactBatch(ports: BatchPorts, entries: readonly PlanEntry[]): Promise<BatchResult> {
   const fault = unwritable(ports.provider.guarantee)
   if (fault !== null) {
-    const settled = entries.map((entry) => blocked(entry, fault))
+    const settled = entries.map((entry) => blocked(ports, entry, fault))
     return { settled, dropped: false, read: 0, written: 0, conflicts: 0 }
   }
   const settled: Settled[] = []
@@ -130,7 +138,7 @@ export async function enactBatch(ports: BatchPorts, entries: readonly PlanEntry[
       const outcome = outcomes[index] as WriteOutcome
       if (outcome.kind === 'conflict') conflicts++
       noteOutcome(ports, attempt.entry.name, outcome)
-      if (outcome.kind === 'refused') settled.push(blocked(attempt.entry, outcome.reason))
+      if (outcome.kind === 'refused') settled.push(blocked(ports, attempt.entry, outcome.reason))
       else again.push({ ...attempt, outcome })
     }
     open = again
@@ -179,7 +187,13 @@ async function look(
 }
 
 const waiting = (entry: PlanEntry, why: string, outage = false): Settled => ({ kind: 'waiting', entry, outage, why })
-const blocked = (entry: PlanEntry, why: string, foreign = false): Settled => ({ kind: 'blocked', entry, foreign, why })
+const blocked = ({ ours }: BatchPorts, entry: PlanEntry, why: string): Settled => ({
+  kind: 'blocked',
+  entry,
+  foreign: false,
+  ours: ours(entry),
+  why,
+})
 
 /** What to do about one endpoint on this reading: settled, or to be written under the condition that `expected` still stands. */
 function judge(
@@ -190,7 +204,7 @@ function judge(
 ): Settled | (Attempt & { readonly expected: Published }) {
   const { entry, outcome } = attempt
   if (reading.kind === 'outage') return waiting(entry, reading.reason, true)
-  if (reading.kind === 'unreadable') return blocked(entry, reading.reason)
+  if (reading.kind === 'unreadable') return blocked(ports, entry, reading.reason)
   const { published } = reading
   const ownership = { owner: ports.owner, ours: ports.ours(entry), adopt: ports.adopt(entry.name) }
   const verdict = fence(entry, published, ownership)
@@ -204,11 +218,11 @@ function judge(
     case 'ahead':
       return { kind: 'newer', entry, generation: verdict.generation }
     case 'foreign':
-      return blocked(entry, verdict.reason, true)
+      return { kind: 'blocked', entry, foreign: true, ours: false, why: verdict.reason }
     case 'apply': {
       if (outcome?.kind === 'accepted')
         trace(ports.world, { event: 'enact.unapplied', name: entry.name, zone: ports.zone.name })
-      if (last) return givenUp(attempt, published)
+      if (last) return givenUp(ports, attempt, published)
       // The first reason is the one that counts: later rounds may find our own half-seen work.
       return { ...attempt, expected: published, why: outcome === null ? verdict.why : attempt.why }
     }
@@ -216,14 +230,16 @@ function judge(
 }
 
 /** After so many writes: is there a chance in trying again soon? */
-function givenUp({ entry, outcome, expected }: Attempt, published: Published): Settled {
+function givenUp(ports: BatchPorts, { entry, outcome, expected }: Attempt, published: Published): Settled {
   if (outcome?.kind === 'accepted')
     return blocked(
+      ports,
       entry,
       `expected the authority to carry out what it accepted, found the old records ${mostWrites} times; look for records of other types at ${entry.name}`,
     )
   if (outcome?.kind === 'conflict' && JSON.stringify(expected) === JSON.stringify(published))
     return blocked(
+      ports,
       entry,
       `expected the records that were read to be all that stands at ${entry.name}, found that the authority disagrees (${outcome.reason}); look for records of other types there`,
     )
@@ -245,7 +261,11 @@ function explained<T extends Attempt & { readonly expected: Published }>(
     if (why === null) return true
     trace(ports.world, { event: 'enact.removal_refused', name: entry.name, zone: ports.zone.name, reason: why })
     settled.push(
-      blocked(entry, `S5: ${why}; nothing was written: see docs/safety.md, and what plan ${ports.plan} says of it`),
+      blocked(
+        ports,
+        entry,
+        `S5: ${why}; nothing was written: see docs/safety.md, and what plan ${ports.plan} says of it`,
+      ),
     )
     return false
   })
@@ -271,7 +291,7 @@ async function withTargets<T extends Attempt>(
     const target = await asked
     if (target.kind === 'stands') ready.push(attempt)
     else if (target.kind === 'missing') settled.push(waiting(entry, `waits for its target ${to}: ${target.why}`))
-    else settled.push(blocked(entry, `waits for its target ${to}: ${target.why}`))
+    else settled.push(blocked(ports, entry, `waits for its target ${to}: ${target.why}`))
   }
   return ready
 }

@@ -21,7 +21,16 @@ import type { Target } from './batch.ts'
 import { ClaimedPlan } from './claimed.ts'
 import { trace } from './events.ts'
 import { type Evidence, evidenceIn } from './evidence.ts'
-import { type Counts, forgetSeen, isOursBy, type ZoneMemory, zoneMemory } from './memory.ts'
+import {
+  asBlocked,
+  type Counts,
+  forgetOwnership,
+  forgetSeen,
+  isOursBy,
+  type Obstacle,
+  type ZoneMemory,
+  zoneMemory,
+} from './memory.ts'
 import { livePass, type PassPorts, type PassReport } from './pass.ts'
 import { unexplainedRemoval } from './removal.ts'
 import { progressMinMs, Reports, type Self } from './reports.ts'
@@ -106,8 +115,8 @@ class Enactor {
   readonly #twin = new Twin()
   #twinComplaint = ''
   #zones = new Map<Name, ZoneWork>()
-  /** Names found blocked, in a life before or in a zone that is gone: they are not ours until somebody has looked again. */
-  readonly #unplaced = new Map<Name, string>()
+  /** Names found blocked, in a life before or in a zone that is gone: somebody has to look at them again. */
+  readonly #unplaced = new Map<Name, Pick<Obstacle, 'why' | 'ours'>>()
   #policy: Policy | undefined
   #policyComplaint = ''
   #source: ShardSource | undefined
@@ -154,7 +163,7 @@ class Enactor {
       for (const work of this.#zones.values()) this.#startZone(view, work, slice?.live.get(work.zone.name) ?? [])
       this.#startRetirements(view, slice?.retired ?? [])
       const memories = [...[...this.#zones.values()].map(({ memory }) => memory), this.#retirements.memory]
-      const unplaced = [...this.#unplaced].map(([name, why]) => ({ name, why }))
+      const unplaced = [...this.#unplaced].map(([name, obstacle]) => asBlocked(name, obstacle))
       const unreachable = (this.#slice?.unreachable ?? []).filter(({ name }) => !this.#unplaced.has(name))
       await this.#reports.sayProgress(memories, [...unplaced, ...unreachable], view.head.generation, this.#counts)
     }
@@ -190,16 +199,20 @@ class Enactor {
   /** Its own last words, after a restart. @throws StoreOutage */
   async #recall(): Promise<void> {
     if (this.#reports.progress !== undefined) return
-    for (const { name, why } of (await this.#reports.recall(this.#counts)).blocked) {
+    for (const { name, why, ours = false } of (await this.#reports.recall(this.#counts)).blocked) {
       const zone = zoneOf(name, this.#zones)
       const memory = zone === undefined ? undefined : this.#zones.get(zone)?.memory
-      if (memory === undefined) this.#unplaced.set(name, why)
-      else memory.blocked.set(name, { why, foreign: false })
+      if (memory === undefined) this.#unplaced.set(name, { why, ours })
+      else memory.blocked.set(name, { why, ours, foreign: false })
     }
   }
 
   #forgetHistory(): void {
-    for (const { memory } of [...this.#zones.values(), this.#retirements]) forgetSeen(memory)
+    for (const { memory } of [...this.#zones.values(), this.#retirements]) {
+      forgetSeen(memory)
+      forgetOwnership(memory)
+    }
+    for (const [name, { why }] of this.#unplaced) this.#unplaced.set(name, { why, ours: false })
     this.#evidence.forget()
     this.#reports.forget()
   }
@@ -219,7 +232,7 @@ class Enactor {
     for (const [name, known] of this.#zones) {
       const zone = policy.zones.get(name)
       if (zone !== undefined && isSameZone(known.zone, zone)) zones.set(name, known)
-      else for (const [blocked, { why }] of known.memory.blocked) this.#unplaced.set(blocked, why)
+      else for (const [blocked, obstacle] of known.memory.blocked) this.#unplaced.set(blocked, obstacle)
     }
     for (const zone of policy.zones.values())
       if (!zones.has(zone.name)) zones.set(zone.name, this.#newZone(zone, policy))
@@ -236,9 +249,9 @@ class Enactor {
     const places = this.#authorities.get(authority) ?? permits(placesOfAuthority)
     this.#authorities.set(authority, places)
     const memory = zoneMemory()
-    for (const [name, why] of this.#unplaced) {
+    for (const [name, obstacle] of this.#unplaced) {
       if (zoneOf(name, policy.zones) !== zone.name) continue
-      memory.blocked.set(name, { why, foreign: false })
+      memory.blocked.set(name, { ...obstacle, foreign: false })
       this.#unplaced.delete(name)
     }
     const provider = this.#ports.provider(zone)
@@ -327,6 +340,7 @@ class Enactor {
     if (work.memory.outrun !== null) this.#outrun(work.memory.outrun, now)
     if (report.outage === null && work.report?.outage != null)
       trace(this.#world, { event: 'enact.authority_found', zone: label })
+    if (report.dropped) trace(this.#world, { event: 'enact.dropped', zone: label, plan: work.plan })
     work.report = report
     work.failures = report.outage === null ? 0 : work.failures + 1
     const pauseMs = report.outage === null ? periodMs : jittered(this.#world, work.failures)

@@ -16,7 +16,7 @@ export interface Evidence {
 interface Statement {
   readonly revision: Revision
   readonly enacted: Generation
-  readonly blocked: ReadonlySet<Name>
+  readonly notOurs: ReadonlySet<Name>
 }
 
 export function evidenceIn(store: Store): Evidence {
@@ -30,12 +30,12 @@ export function evidenceIn(store: Store): Evidence {
         if (statements.get(key)?.revision === revision) continue
         const progress = keys.progress.decode(value)
         if (progress === undefined) continue
-        const blocked = new Set(progress.blocked.map(({ name }) => name))
-        statements.set(key, { revision, enacted: progress.enacted, blocked })
+        const notOurs = new Set(progress.blocked.filter(({ ours }) => ours !== true).map(({ name }) => name))
+        statements.set(key, { revision, enacted: progress.enacted, notOurs })
       }
     },
     isOurs({ name, born }) {
-      for (const { enacted, blocked } of statements.values()) if (enacted >= born && !blocked.has(name)) return true
+      for (const { enacted, notOurs } of statements.values()) if (enacted >= born && !notOurs.has(name)) return true
       return false
     },
     forget: () => statements.clear(),

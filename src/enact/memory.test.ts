@@ -8,6 +8,7 @@ import type { EpochMs } from '../world/world.ts'
 import type { Settled } from './batch.ts'
 import {
   completed,
+  forgetOwnership,
   forgetSeen,
   isOtherHistory,
   isOursBy,
@@ -41,7 +42,13 @@ function entry(name: string | number, since: number, born = 1): PlanEntry {
   return { name: n(name), since: g(since), born: g(born), answer: { kind: 'retired' } }
 }
 const seen = (it: PlanEntry): Settled => ({ kind: 'seen', entry: it, how: 'found' })
-const blocked = (it: PlanEntry, why = 'in the way'): Settled => ({ kind: 'blocked', entry: it, foreign: true, why })
+const blocked = (it: PlanEntry, why = 'in the way'): Settled => ({
+  kind: 'blocked',
+  entry: it,
+  foreign: true,
+  ours: false,
+  why,
+})
 const waiting = (it: PlanEntry): Settled => ({ kind: 'waiting', entry: it, outage: false, why: 'busy' })
 
 describe('what needs a look', () => {
@@ -84,6 +91,20 @@ describe('what needs a look', () => {
 })
 
 describe('whose a name is', () => {
+  test('ours as before while an authority refuses it, in this life and in the next, until the store loses its history', () => {
+    const memory = zoneMemory()
+    note(memory, [
+      seen(entry('a', 1)),
+      { kind: 'blocked', entry: entry('b', 1), foreign: false, ours: true, why: 'REFUSED' },
+    ])
+    completed(memory, plan(1, 's1'))
+    expect(isOursBy(memory, entry('b', 1))).toBe(true)
+    const { blocked: said } = progressOf([memory], [], g(1), { enacted: genesis, blocked: [] }, counts, at)
+    expect(said).toEqual([{ name: n('b'), why: 'REFUSED', ours: true }])
+    forgetOwnership(memory)
+    expect(isOursBy(memory, entry('b', 1))).toBe(false)
+  })
+
   test('ours once it was seen, and not while it is blocked', () => {
     const memory = zoneMemory()
     expect(isOursBy(memory, entry('a', 1))).toBe(false)
@@ -152,7 +173,7 @@ describe('progress', () => {
           }
           if (restarted) {
             memory = zoneMemory()
-            for (const { name, why } of progress.blocked) memory.blocked.set(name, { why, foreign: true })
+            for (const { name, why } of progress.blocked) memory.blocked.set(name, { why, foreign: true, ours: false })
             progress = progressOf([memory], [], g(index + 1), progress, counts, at)
           }
         }

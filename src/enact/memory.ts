@@ -15,12 +15,19 @@ const mostRechecks = 10_000
 /** `EnactorProgress.blocked` holds this many. */
 const mostBlocked = 1_000
 
+export interface Obstacle {
+  readonly why: string
+  readonly foreign: boolean
+  /** As in `Settled`. */
+  readonly ours: boolean
+}
+
 export interface ZoneMemory {
   /** Every endpoint of this plan has been seen in it or in a newer one, save the blocked ones. */
   floor: PlanHead | null
   /** Endpoints seen since, under the `since` that they were seen in: they need no second look. */
   readonly seen: Map<Name, Generation>
-  readonly blocked: Map<Name, { readonly why: string; readonly foreign: boolean }>
+  readonly blocked: Map<Name, Obstacle>
   /** Endpoints that had not changed and were found different. */
   readonly recheck: Set<Name>
   /** Counts verifications, so that each time another part is read in full. */
@@ -63,7 +70,8 @@ export function isSeen({ floor, seen }: ZoneMemory, { name, since }: PlanEntry):
 
 /** Whether this enactor itself knows the endpoint to be published by Holdfast. */
 export function isOursBy({ floor, seen, blocked }: ZoneMemory, { name, born }: PlanEntry): boolean {
-  if (blocked.has(name)) return false
+  const obstacle = blocked.get(name)
+  if (obstacle !== undefined) return obstacle.ours
   return seen.has(name) || (floor !== null && floor.generation >= born)
 }
 
@@ -85,10 +93,19 @@ export function note(memory: ZoneMemory, settled: readonly Settled[]): Noted {
     if (memory.floor === null || since > memory.floor.generation) memory.seen.set(name, since)
     if (item.kind === 'blocked') {
       if (memory.blocked.get(name)?.why !== item.why) noted.blocked.push({ name, why: item.why })
-      memory.blocked.set(name, { why: item.why, foreign: item.foreign })
+      memory.blocked.set(name, { why: item.why, foreign: item.foreign, ours: item.ours })
     } else if (memory.blocked.delete(name)) noted.unblocked.push(name)
   }
   return noted
+}
+
+/** As others may read it. */
+export const asBlocked = (name: Name, { why, ours }: Pick<Obstacle, 'why' | 'ours'>): Blocked =>
+  ours ? { name, why, ours } : { name, why }
+
+/** The store has lost its history, and with it what made these names ours. */
+export function forgetOwnership({ blocked }: ZoneMemory): void {
+  for (const [name, obstacle] of blocked) blocked.set(name, { ...obstacle, ours: false })
 }
 
 /** Everything in `plan` was seen, save what is blocked. */
@@ -121,7 +138,7 @@ export function progressOf(
 ): EnactorProgress {
   const listed = new Set(before.blocked.map(({ name }) => name))
   const blocked = [
-    ...memories.flatMap((memory) => [...memory.blocked].map(([name, { why }]) => ({ name, why }))),
+    ...memories.flatMap((memory) => [...memory.blocked].map(([name, obstacle]) => asBlocked(name, obstacle))),
     ...unreachable,
   ].sort((a, b) => Number(listed.has(b.name)) - Number(listed.has(a.name)) || (a.name < b.name ? -1 : 1))
   const floors = memories.map(({ floor }) => floor?.generation ?? 0)

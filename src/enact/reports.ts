@@ -45,7 +45,9 @@ export class Reports {
 
   /** After the store has lost its history: what was enacted of that says nothing about plans of the same numbers now. */
   forget(): void {
-    if (this.progress !== undefined) this.progress = { ...this.progress, enacted: genesis }
+    if (this.progress === undefined) return
+    const blocked = this.progress.blocked.map(({ name, why }) => ({ name, why }))
+    this.progress = { ...this.progress, enacted: genesis, blocked }
   }
 
   async sayProgress(

@@ -22,6 +22,8 @@ export interface Seen {
 export interface Combined {
   bad: number
   good: number
+  /** Rounds that only one of several probers knows, and that failed: not enough to be bad, and too much to be forgotten. */
+  doubt?: number
 }
 
 /** Rounds of all probers together. Written into `into`, so that ten thousand targets need no ten thousand objects. */
@@ -30,6 +32,8 @@ export function combine({ count, fails, length }: Seen, into: Combined): void {
   let anyPass = 0
   let twoFail = 0
   let twoPass = 0
+  let anyKnown = 0
+  let twoKnown = 0
   for (let p = 0; p < count; p++) {
     const mask = known(length[p] as number)
     const fail = (fails[p] as number) & mask
@@ -38,7 +42,10 @@ export function combine({ count, fails, length }: Seen, into: Combined): void {
     twoPass |= anyPass & pass
     anyFail |= fail
     anyPass |= pass
+    twoKnown |= anyKnown & mask
+    anyKnown |= mask
   }
+  into.doubt = count <= 1 ? 0 : anyFail & ~twoKnown
   if (count <= 1) {
     into.bad = anyFail
     into.good = anyPass
@@ -67,10 +74,16 @@ function countRounds({ count, fails, length }: Seen, into: Combined): void {
   into.good = good
 }
 
-/** Down after `fall` bad rounds in a row, up after `rise` good ones, whichever was last; else unknown. */
-export function opinionOf({ bad, good }: Combined, fall: number, rise: number): number {
+/**
+ * Down after `fall` bad rounds in a row, up after `rise` good ones, whichever was last; else unknown. What
+ * passed before a prober that looked alone saw `fall` failures says nothing about now.
+ */
+export function opinionOf({ bad, good, doubt = 0 }: Combined, fall: number, rise: number): number {
   const downs = runsOf(bad, fall)
   const ups = runsOf(good, rise)
+  const doubts = doubt === 0 ? 0 : runsOf(bad | doubt, fall)
+  if (doubts !== 0 && ups !== 0 && lowestBit(doubts) < lowestBit(ups))
+    return downs !== 0 && lowestBit(downs) < lowestBit(ups) ? down : unknown
   if (downs === 0) return ups === 0 ? unknown : up
   if (ups === 0) return down
   return lowestBit(downs) < lowestBit(ups) ? down : up

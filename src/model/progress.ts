@@ -19,6 +19,8 @@ export interface Blocked {
   readonly name: Name
   /** One sentence: what stands in the way, what to do. */
   readonly why: string
+  /** Holdfast had published it before something got in the way, and nobody else has since. Absent: not known. */
+  readonly ours?: boolean
 }
 
 export interface EnactorProgress {

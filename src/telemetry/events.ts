@@ -252,6 +252,9 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
 
 const tellings: ReadonlyMap<string, Telling<never>> = new Map(Object.entries(table))
 
+/** Their names. */
+export const knownEvents: ReadonlySet<string> = new Set(tellings.keys())
+
 export function levelOf(event: TraceEvent): Level {
   const level = tellings.get(event.event)?.level ?? 'info'
   return typeof level === 'function' ? level(event as never) : level
