@@ -1,5 +1,5 @@
 import type { Bug } from './bug.ts'
-import { every, slowAuthority, tempted } from './tempt.ts'
+import { lateWrites } from './tempt.ts'
 import { substitute } from './wrap.ts'
 
 export const leaseOff: Bug = {
@@ -7,12 +7,7 @@ export const leaseOff: Bug = {
   what: 'all enactors write to an authority that takes no conditions',
   violates: 'S1',
   authority: 'atomic',
-  tempt: (story) =>
-    tempted(story, { enactors: 3, planners: 1, coalesceMs: 0 }, [
-      ...every(5_000, 2_500, 60_000, slowAuthority(0)),
-      ...every(5_000, 2_500, 60_000, slowAuthority(1)),
-      ...every(600, 2_500, 60_000, { kind: 'policy', what: 'ttl' }),
-    ]),
+  tempt: lateWrites,
   plant(region) {
     substitute(region, { provider: (provider) => ({ ...provider, guarantee: 'atomic-conditional' }) })
   },

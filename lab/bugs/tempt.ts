@@ -38,3 +38,11 @@ export const slowAuthority = (zone: number): What => ({
   delayMs: 1_900,
   forMs: 5_000,
 })
+
+/** Plan after plan, and writes that arrive when others have been published long since. */
+export const lateWrites = (story: Story): Story =>
+  tempted(story, { enactors: 3, planners: 1, coalesceMs: 0 }, [
+    ...every(5_000, 2_500, 60_000, slowAuthority(0)),
+    ...every(5_000, 2_500, 60_000, slowAuthority(1)),
+    ...every(600, 2_500, 60_000, { kind: 'policy', what: 'ttl' }),
+  ])

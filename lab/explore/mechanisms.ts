@@ -4,8 +4,9 @@ import type { Name } from '../../src/model/name.ts'
 import type { PlanEntry } from '../../src/model/plan.ts'
 import type { Provider, Published, WriteOutcome } from '../../src/providers/provider.ts'
 import { readHead } from '../../src/store/plans.ts'
-import type { Entry, Store, Write } from '../../src/store/store.ts'
+import type { Store, Write } from '../../src/store/store.ts'
 import { believing } from '../bugs/believing.ts'
+import { askedOnce } from '../bugs/head-once.ts'
 import { edited, listening, published, reading, showing } from '../bugs/wrap.ts'
 import { generationAt, type Invariant } from '../checks/check.ts'
 import type { Self } from './program.ts'
@@ -113,18 +114,7 @@ export const mechanisms: readonly Mechanism[] = [
     name: 'newest-again',
     without: 'an enactor asks which plan is the newest when it starts, and never again',
     violates: 'L1',
-    store(store, role) {
-      if (role !== 'enactor') return store
-      let known: Entry | undefined
-      return {
-        ...store,
-        async get(key) {
-          if (key !== keys.head.key()) return await store.get(key)
-          known ??= await store.get(key)
-          return known
-        },
-      }
-    },
+    store: (store, role) => (role === 'enactor' ? askedOnce(store) : store),
   },
   {
     name: 'read-back',
