@@ -10,6 +10,7 @@ import { markerAddress } from '../src/balance/marker.ts'
 import { fileKeep } from '../src/balance/node-keep.ts'
 import { nodeRuntimeSocket } from '../src/balance/node-socket.ts'
 import { parseInfo, parseServersState, type Server } from '../src/balance/replies.ts'
+import type { RuntimeStream } from '../src/balance/runtime-socket.ts'
 import { digestOf } from '../src/base/bytes.ts'
 import type { IpAddress } from '../src/model/address.ts'
 import type { Generation } from '../src/model/generation.ts'
@@ -76,11 +77,11 @@ class Scene {
     )
   }
 
-  /** A balancer, from now on; `stop` lets its connection go and does nothing any more. */
-  start(id = 'balancer-1'): { readonly traced: TraceEvent[]; stop(): void } {
+  /** A balancer, from now on; `stop` ends it with its connection, `freeze` only stops it, as SIGSTOP does. */
+  start(id = 'balancer-1') {
     const traced: TraceEvent[] = []
     let stopped = false
-    let open: { close(): void } | undefined
+    let open: RuntimeStream | undefined
     const world = nodeWorld({ id, onTrace: (event) => traced.push(event) })
     const clock = {
       ...world.clock,
@@ -111,8 +112,11 @@ class Scene {
       stopped = true
       open?.close()
     }
+    const freeze = () => {
+      stopped = true
+    }
     cleanUps.push(stop)
-    return { traced, stop }
+    return { traced, stop, freeze, say: async (text: string) => await open?.write(text) }
   }
 
   async servers(): Promise<readonly Server[]> {
@@ -295,20 +299,22 @@ describeWith(['haproxy'], 'HAProxy', () => {
     expect(took).toBeLessThan(3_000)
   })
 
-  test('takes the place from a balancer that stands still', async () => {
+  test('takes the place from a balancer that stands still, and hears no more of it', async () => {
     const it = await scene([100, 50])
     await it.publish(1, 'serving', 'serving')
-    const socket = connect(it.real.haproxy.socket.kind === 'unix' ? it.real.haproxy.socket.path : '')
-    cleanUps.push(() => void socket.destroy())
-    // As a balancer begins, and then says nothing more.
-    for (const line of ['prompt', 'set timeout cli 2', 'show info'])
-      await new Promise<void>((resolve) => socket.once('data', () => resolve()).write(`${line}\n`))
-    it.start()
+    const first = it.start('balancer-1')
     await it.reaches('127.0.0.31 256 ready', '127.0.0.32 128 ready')
-    // What it still wants to say is not heard.
-    socket.on('error', () => {}).write('set server web/slot1 weight 1\n')
+    first.freeze()
+    const second = it.start('balancer-2')
     await it.publish(2, 'serving', 'removed')
+    const took = await eventually(20_000, 'the second to push', async () =>
+      second.traced.some(({ event }) => event === 'balance.pushed') ? undefined : 'nothing',
+    )
+    expect(took).toBeGreaterThan(5_000)
     await it.reaches('127.0.0.31 256 ready', '127.0.0.32 0 ready')
+    await first.say('set server web/slot1 weight 1\n')
+    await it.publish(3, 'serving', 'serving')
+    await it.reaches('127.0.0.31 256 ready', '127.0.0.32 128 ready')
   })
 
   test('keeps servers that are not ours as they are', async () => {
@@ -323,7 +329,9 @@ describeWith(['haproxy'], 'HAProxy', () => {
       port: 1,
       state: 'ready',
     })
-    expect(traced.some(({ reason }) => `${reason}`.includes('sorry'))).toBe(true)
+    await eventually(5_000, 'a word about it', async () =>
+      traced.some(({ reason }) => `${reason}`.includes('sorry')) ? undefined : 'none',
+    )
   })
 
   test('gets put right what somebody changed by hand, within one reading', async () => {

@@ -123,8 +123,6 @@ class Balancer {
       const retryMs = jittered(this.#world, failures)
       const session = this.#session ?? (await this.#open(retryMs))
       if (session === undefined) {
-        // Whoever stands by asks again at once: its place in the queue is all it has.
-        if (this.#standsBy) continue
         failures++
         await clock.sleep(retryMs)
         continue
@@ -222,14 +220,16 @@ class Balancer {
   }
 
   async #open(retryMs: number): Promise<Session | undefined> {
-    const opened = await Session.open(this.#world, this.#ports.socket, this.#ports.haproxy)
+    const opened = await Session.open(this.#world, this.#ports.socket, this.#ports.haproxy, () => {
+      if (!this.#standsBy) trace(this.#world, { event: 'balance.stood_by' })
+      this.#standsBy = true
+    })
+    this.#standsBy = false
     if (opened.kind === 'unusable') {
-      this.#lost(describeProblem(opened.problem), opened.waiting ? 0 : retryMs)
-      this.#standsBy = opened.waiting
+      this.#lost(describeProblem(opened.problem), retryMs)
       return undefined
     }
     this.#session = opened.session
-    this.#standsBy = false
     this.#haproxyComplaint = ''
     const { version, pid } = opened.session.info
     trace(this.#world, { event: 'balance.haproxy_found', version, process: pid })

@@ -16,6 +16,8 @@ export type BalanceEvent =
   /** The runtime API is usable; also after each reload, which brings a new process. */
   | { readonly event: 'balance.haproxy_found'; readonly version: string; readonly process: number }
   | { readonly event: 'balance.haproxy_lost'; readonly reason: string; readonly retryMs: number }
+  /** The runtime socket answers somebody else: this one waits until it is free. */
+  | { readonly event: 'balance.stood_by' }
   /** The process that was spoken to only ends what it has begun: there is a newer one. */
   | { readonly event: 'balance.haproxy_reloaded'; readonly process: number }
   /** Something about a backend, when this is first found or changes. Empty: nothing any more. */

@@ -14,10 +14,11 @@ export function haproxyConfig({ socket, stateFile }: Haproxy, pools: readonly Ha
 
 global
     # Where the balancer pushes weights. "level admin": weights and addresses need it. "maxconn 1": one balancer
-    # at a time; HAProxy itself lets a second one wait, and lets it in as soon as the first is gone.
+    # at a time; HAProxy itself lets others wait ("backlog": room for them), and lets the next one in as soon as
+    # the first is gone.
     # Make another "stats socket" for people and monitoring.
     # "expose-fd listeners": a reload hands the listening sockets over, so that no connection is refused.
-    stats socket ${bind}${mode} level admin maxconn 1 expose-fd listeners
+    stats socket ${bind}${mode} level admin maxconn 1 backlog 16 expose-fd listeners
     # The balancer asks something every second; a person at another socket is not cut off while thinking.
     stats timeout 2m
 ${stateFileLines(stateFile)}
@@ -60,7 +61,7 @@ function poolText({ pool, backend, slots, mode, bind }: HaproxyPool): string {
     http-request disable-l7-retry unless { method GET HEAD OPTIONS }
 `
       : ''
-  return `${bind === null ? frontendHint(backend) : frontendText(pool, backend, mode, bind)}
+  return `${bind === null ? frontendHint(backend, mode) : frontendText(pool, backend, mode, bind)}
 # Pool ${pool}. Holdfast judges the targets, so nothing here has "check": two that judge work against each other.
 backend ${backend}
     mode ${mode}
@@ -75,13 +76,19 @@ ${again}    # Never used: its address is the generation of the plan that the wei
 `
 }
 
-const frontendHint = (backend: string): string =>
-  `# No "bind" is configured for this pool: send traffic from a frontend of your own with "default_backend ${backend}".`
+const frontendHint = (backend: string, mode: string): string =>
+  `# No "bind" is configured for this pool: send traffic from a frontend of your own with "default_backend ${backend}"${mode === 'http' ? '\n# and "option idle-close-on-response".' : '.'}`
+
+/** Without it a client that sends its next request in that very moment finds the connection closed. */
+const lastResponse = `    # After a reload the old process answers one more request on each connection that a client keeps, and says
+    # "close" with it, instead of closing it under the client's hands.
+    option idle-close-on-response
+`
 
 const frontendText = (pool: string, backend: string, mode: string, bind: Address): string => `frontend ${pool}
     mode ${mode}
     bind ${bindText(bind)}
-    default_backend ${backend}
+${mode === 'http' ? lastResponse : ''}    default_backend ${backend}
 `
 
 const bindText = ({ host, port }: Address): string =>

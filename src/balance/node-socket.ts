@@ -11,6 +11,8 @@ const reasons: Readonly<Record<string, Failure['reason']>> = {
   ENOENT: 'refused',
   ECONNRESET: 'reset',
   EPIPE: 'reset',
+  // The queue of a socket file is full.
+  EAGAIN: 'too-large',
   ETIMEDOUT: 'timeout',
   EHOSTUNREACH: 'unreachable',
   ENETUNREACH: 'unreachable',

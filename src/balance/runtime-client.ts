@@ -13,6 +13,8 @@ export type Asked = Failure | { readonly kind: 'replies'; readonly replies: read
 const connectMs = 2_000
 /** An answer that has not ended grows at most to this. */
 const pendingMax = 16 * 1024 * 1024
+/** The first answer is empty; whoever says more than this before it is not HAProxy. */
+const greetingMax = 4_096
 
 export interface RuntimeClient {
   /** One answer for each command, in order, all within `timeoutMs`. After a failure the connection is closed. */
@@ -20,17 +22,21 @@ export interface RuntimeClient {
   close(): void
 }
 
-/** `firstMs`: how long the first answer may take. A socket that admits one at a time lets others wait. */
+/**
+ * A socket that admits one at a time lets others wait, in a queue that has little room: the place in it is
+ * kept, however long that takes. `onWaiting` is told when it takes longer than `firstMs`.
+ */
 export async function openRuntime(
   world: World,
   socket: RuntimeSocket,
   to: RuntimeAddress,
   firstMs: number,
+  onWaiting: () => void = () => {},
 ): Promise<Failure | { readonly kind: 'client'; readonly client: RuntimeClient }> {
   const connected = await socket.connect(to, connectMs)
   if (connected.kind === 'failure') return connected
   const client = new Client(world, connected.stream)
-  const first = await client.ask([interactive], firstMs)
+  const first = await client.begin(firstMs, onWaiting)
   return first.kind === 'failure' ? first : { kind: 'client', client }
 }
 
@@ -42,6 +48,26 @@ class Client implements RuntimeClient {
   constructor(world: World, stream: RuntimeStream) {
     this.#world = world
     this.#stream = stream
+  }
+
+  async begin(firstMs: number, onWaiting: () => void): Promise<Failure | { readonly kind: 'begun' }> {
+    const outcome = await this.#begin(firstMs, onWaiting)
+    if (outcome.kind === 'failure') this.close()
+    return outcome
+  }
+
+  async #begin(firstMs: number, onWaiting: () => void): Promise<Failure | { readonly kind: 'begun' }> {
+    const sent = await this.#stream.write(linesOf([interactive]))
+    if (sent.kind === 'failure') return sent
+    for (let answers = 0; answers === 0; ) {
+      const read = await this.#stream.read(firstMs)
+      if (read.kind === 'bytes') answers = this.#splitter.push(read.bytes).length
+      else if (read.reason === 'timeout') onWaiting()
+      else return read
+      if (this.#splitter.pending > greetingMax)
+        return failed('other', 'it speaks, but not as HAProxy’s runtime API does')
+    }
+    return { kind: 'begun' }
   }
 
   async ask(commands: readonly string[], timeoutMs: number): Promise<Asked> {

@@ -2,9 +2,6 @@
  * One connection to one HAProxy process: reads what is there, pushes everything every time, reads it
  * back. It knows nothing of the store, and forgets everything with the connection: what counts stands
  * in HAProxy.
- *
- * Of a push the last command is asked alone: HAProxy 2.6 does not begin to count an idle connection's
- * time after commands that arrived together, and only an idle connection's end lets another balancer in.
  */
 import { describeProblem, isProblem, type Problem, problem } from '../base/problem.ts'
 import type { Generation } from '../model/generation.ts'
@@ -32,8 +29,8 @@ import { servesNobody, type Wanted, wantedOf } from './weights.ts'
 
 /** All answers of one step. */
 const answersMs = 5_000
-/** A socket that admits one balancer at a time makes the others wait; so long they wait before they say so. */
-const firstAnswerMs = 10_000
+/** A socket that admits one balancer at a time makes the others wait; after this long they say so. */
+const firstAnswerMs = 3_000
 /** HAProxy closes a connection on which nothing came for so long: a balancer that stands still loses it. */
 const idleSeconds = 10
 
@@ -47,7 +44,7 @@ export interface BackendState extends BackendReport {
 
 export type Opened =
   | { readonly kind: 'session'; readonly session: Session }
-  | { readonly kind: 'unusable'; readonly problem: Problem; readonly waiting: boolean }
+  | { readonly kind: 'unusable'; readonly problem: Problem }
 
 export type Ticked =
   | { readonly kind: 'ticked' }
@@ -90,19 +87,27 @@ export class Session {
     this.#known = new Map(haproxy.pools.map((config) => [config.pool, unknown(config)]))
   }
 
-  static async open(world: World, socket: RuntimeSocket, haproxy: Haproxy): Promise<Opened> {
+  /** Waits as long as the socket answers somebody else; `onWaiting` is told of it, again and again. */
+  static async open(
+    world: World,
+    socket: RuntimeSocket,
+    haproxy: Haproxy,
+    onWaiting: () => void = () => {},
+  ): Promise<Opened> {
     const at = `HAProxy ${runtimeAddressText(haproxy.socket)}`
-    const unusable = (found: Problem, waiting = false): Opened => ({ kind: 'unusable', problem: found, waiting })
-    const opened = await openRuntime(world, socket, haproxy.socket, firstAnswerMs)
-    if (opened.kind === 'failure') return unusable(unreachable(at, opened), opened.reason === 'timeout')
+    const unusable = (found: Problem): Opened => ({ kind: 'unusable', problem: found })
+    const opened = await openRuntime(world, socket, haproxy.socket, firstAnswerMs, onWaiting)
+    if (opened.kind === 'failure') return unusable(unreachable(at, opened))
     const { client } = opened
     const refuse = (found: Problem): Opened => {
       client.close()
       return unusable(found)
     }
-    const asked = await client.ask([setIdleTimeout(idleSeconds), showInfo, showLevel], answersMs)
+    // Alone: HAProxy 2.6 goes on with the time-out that it began to count for commands that came together with this one.
+    const limited = await client.ask([setIdleTimeout(idleSeconds)], answersMs)
+    const asked = limited.kind === 'failure' ? limited : await client.ask([showInfo, showLevel], answersMs)
     if (asked.kind === 'failure') return unusable(unreachable(at, asked))
-    const [, infoText = '', level = ''] = asked.replies
+    const [infoText = '', level = ''] = asked.replies
     const info = parseInfo(infoText)
     if (info === undefined)
       return refuse(
@@ -357,7 +362,8 @@ function stateOf(known: Known): BackendState {
 function unreachable(at: string, { reason, detail }: Failure): Problem {
   const todo: Partial<Record<Failure['reason'], string>> = {
     refused: 'start HAProxy, or name the address of its "stats socket"; the last weights stay in it',
-    timeout: 'see whether another balancer holds the socket (one is enough: this one stands by), or HAProxy hangs',
+    timeout: 'see whether HAProxy hangs',
+    'too-large': 'let fewer balancers stand by: the queue of its "stats socket" is full',
     closed: 'see whether HAProxy was restarted, and whether this is its "stats socket"',
   }
   const words = todo[reason] ?? 'see that HAProxy runs and that this user may use its "stats socket"'

@@ -157,6 +157,7 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
   'balance.refused': { level: 'error', say: (e) => e.reason },
   'balance.haproxy_found': { level: 'info', say: (e) => `HAProxy ${e.version} answers (process ${e.process})` },
   'balance.haproxy_lost': { level: 'warn', say: (e) => e.reason },
+  'balance.stood_by': { level: 'info', say: () => 'stands by: the runtime socket answers another balancer' },
   'balance.haproxy_reloaded': {
     level: 'info',
     say: (e) => `HAProxy was reloaded: leaves its old process ${e.process}`,
