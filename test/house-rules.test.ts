@@ -25,6 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   serve: ['base', 'world', 'model', 'dns'],
   health: ['base', 'world', 'model', 'dns', 'store'],
   balance: ['base', 'world', 'model', 'store'],
+  recover: ['base', 'world', 'model', 'store'],
   intake: ['base', 'world', 'model', 'store'],
   // A witness must not share the memory of what it watches.
   watch: ['base', 'world', 'dns'],

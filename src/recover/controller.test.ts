@@ -60,6 +60,12 @@ describe('cruise', () => {
     expect(seeking.base).toBeLessThan(64)
   })
 
+  test('capacity that comes back ends a hold', () => {
+    const held = { ...cruising(3), hold: 5 }
+    const seeking = decided(held, at(14), at(14), at(58))
+    expect(seeking).toMatchObject({ mode: 'start', bestLimit: 3, limit: 6, hold: 0 })
+  })
+
   test('from one, tries two: a quarter more of one would be nothing', () => {
     expect(allowed(decided(cruising(1), at(200)))).toBe(2)
   })
@@ -94,10 +100,10 @@ describe('the other rules', () => {
     expect(failing).toMatchObject({ mode: 'cruise', phase: 'base', limit: 70, hold: 5 })
     let seeking: Seeking = failing
     for (let i = 0; i < 5; i++) {
-      seeking = decide(seeking, at(1000), defaults)
+      seeking = decide(seeking, at(400), defaults)
       expect(seeking.limit).toBeLessThanOrEqual(70)
     }
-    for (let i = 0; i < 4; i++) seeking = decide(seeking, at(1000), defaults)
+    for (let i = 0; i < 4; i++) seeking = decide(seeking, at(400), defaults)
     expect(seeking.limit).toBeGreaterThan(seeking.base)
   })
 
@@ -127,18 +133,22 @@ test('whatever happens, the limit is from 1 to the most, and whole operations ar
     silentSeconds: fc.constantFrom(0, 0.5, 2),
   })
   fc.assert(
-    fc.property(fc.array(any, { maxLength: 60 }), fc.double({ min: 0.01, max: 1e6, noNaN: true }), (windows, first) => {
-      let seeking = startFrom(first, defaults)
-      for (const { ended, failed, ...rest } of windows) {
-        const bad = Math.min(ended, failed)
-        seeking = decide(seeking, window({ ...rest, ended, failed: bad, units: ended - bad }), defaults)
-        expect(seeking.limit).toBeGreaterThanOrEqual(1)
-        expect(seeking.limit).toBeLessThanOrEqual(defaults.limitMax)
-        expect(seeking.base).toBeGreaterThanOrEqual(1)
-        expect(seeking.base).toBeLessThanOrEqual(defaults.limitMax)
-        expect(Number.isInteger(allowed(seeking))).toBe(true)
-      }
-    }),
+    fc.property(
+      fc.array(any, { maxLength: 60, size: 'max' }),
+      fc.double({ min: 0.01, max: 1e6, noNaN: true }),
+      (windows, first) => {
+        let seeking = startFrom(first, defaults)
+        for (const { ended, failed, ...rest } of windows) {
+          const bad = Math.min(ended, failed)
+          seeking = decide(seeking, window({ ...rest, ended, failed: bad, units: ended - bad }), defaults)
+          expect(seeking.limit).toBeGreaterThanOrEqual(1)
+          expect(seeking.limit).toBeLessThanOrEqual(defaults.limitMax)
+          expect(seeking.base).toBeGreaterThanOrEqual(1)
+          expect(seeking.base).toBeLessThanOrEqual(defaults.limitMax)
+          expect(Number.isInteger(allowed(seeking))).toBe(true)
+        }
+      },
+    ),
   )
 })
 

@@ -73,7 +73,7 @@ export function stall(seeking: Seeking, window: Window, parameters: Parameters):
 export function errors(seeking: Seeking, window: Window, { errorShare }: Parameters): Seeking | undefined {
   if (window.failed <= errorShare * window.ended) return undefined
   const base = Math.max(1, 0.7 * seeking.limit)
-  return { ...seeking, mode: 'cruise', phase: 'base', base, limit: base, hold: 5 }
+  return { ...seeking, mode: 'cruise', phase: 'base', reference: throughput(window), base, limit: base, hold: 5 }
 }
 
 /** The limit was not what limited: the window says nothing about it. */
@@ -92,7 +92,7 @@ export function start(seeking: Seeking, window: Window): Seeking | undefined {
   if (flat < 2) return { ...seeking, flat }
   // If twice as many did hardly worse, the knee is between the two.
   const limit = seeking.bestLimit * (x > 0.95 * seeking.best ? Math.SQRT2 : 1)
-  return { ...seeking, mode: 'cruise', phase: 'base', limit, base: limit, flat: 0 }
+  return { ...seeking, mode: 'cruise', phase: 'base', reference: 0, limit, base: limit, flat: 0 }
 }
 
 /** From a limit that had this throughput on to twice as many. */
@@ -106,6 +106,8 @@ const step = 1.4
 const worthwhile = 0.03
 /** The same, if it brings so much that the knee must be far away: to cruise there would take too long. */
 const farAway = 0.5
+/** So much more at the same limit is no noise: capacity came back. */
+const cameBack = 1.5
 /** The base moves by a quarter at most, whatever a single cycle says. */
 const moveMost = Math.log(1.25)
 
@@ -113,12 +115,15 @@ const moveMost = Math.log(1.25)
  * A step up and a step down, each beside a window at the base: four windows tell the elasticity of
  * throughput, d ln X / d ln n, which is 1 far below the knee, 0 at it, and negative beyond. The base moves
  * in proportion to it. A step each way takes out what changes by itself meanwhile, such as a cache that
- * warms up; a move in proportion lets the noise of many cycles cancel out.
+ * warms up; a move in proportion lets the noise of many cycles cancel out. What changes at once, such as a
+ * dependency that has its capacity back after a bad time, ends the cycle, and any hold.
  */
 export function cruise(seeking: Seeking, window: Window): Seeking {
   const x = throughput(window)
   const { base, limit, reference } = seeking
   const hold = Math.max(0, seeking.hold - 1)
+  const isAtBase = seeking.phase === 'base' || seeking.phase === 'base again'
+  if (isAtBase && reference > 0 && x > cameBack * reference) return climb({ ...seeking, hold: 0 }, x, base)
   switch (seeking.phase) {
     case 'base': {
       // Four tenths of one are nothing to the whole part: at least one more.
@@ -158,7 +163,7 @@ const between = (lower: number, upper: number): number => Math.log(Math.floor(up
  */
 export function deadlineClamp(seeking: Seeking, window: Window, { operationTimeoutMs }: Parameters): Seeking {
   if (!isSaturated(window)) return seeking
-  const most = Math.max(1, (succeeded(window) * operationTimeoutMs) / 2000)
+  const most = (succeeded(window) * operationTimeoutMs) / 2000
   if (seeking.limit <= most && seeking.base <= most) return seeking
   return { ...seeking, limit: Math.min(seeking.limit, most), base: Math.min(seeking.base, most) }
 }

@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { afterWindow, type Dependency, drained, probeFailed, probeSucceeded, unproven } from './dependency.ts'
+import {
+  afterFailure,
+  afterWindow,
+  type Dependency,
+  drained,
+  probeFailed,
+  probeSucceeded,
+  unproven,
+} from './dependency.ts'
 import { defaults } from './parameters.ts'
 import type { Window } from './window.ts'
 
@@ -29,6 +37,13 @@ describe('a dependency', () => {
   test('is not down because nothing was asked', () => {
     expect(seen(up, quiet, quiet, quiet, quiet)).toEqual(up)
     expect(seen(up, silent, quiet, silent, quiet, good, silent).state).toBe('degraded')
+  })
+
+  test('is down at once when it refuses everything, and not because one connection broke', () => {
+    expect(afterFailure(up, 64, 64, defaults, 0.5, 1000)).toBe(up)
+    expect(afterFailure(up, 128, 64, defaults, 0.5, 1000)).toMatchObject({ state: 'down', probeAt: 1100 })
+    expect(afterFailure(up, 19, 1, defaults, 0.5, 1000)).toBe(up)
+    expect(afterFailure(up, 20, 1, defaults, 0.5, 1000).state).toBe('down')
   })
 
   test('is degraded while too much fails, and up again after five clean windows', () => {

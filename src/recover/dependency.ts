@@ -48,6 +48,23 @@ export function afterWindow(
   return { ...before, state: isUpAgain ? 'up' : before.state, stalls: 0, clean }
 }
 
+/**
+ * A dependency that refuses does so in no time: by the end of a window everybody would have been tried in
+ * vain. `inARow`: failures since the last success. One connection that breaks takes as many with it as are
+ * in flight; twice as many is no accident.
+ */
+export function afterFailure(
+  before: Dependency,
+  inARow: number,
+  limit: number,
+  parameters: Parameters,
+  chance: number,
+  now: number,
+): Dependency {
+  const isDown = before.state !== 'down' && inARow >= Math.max(parameters.failuresToDown, 2 * limit)
+  return isDown ? down(parameters, chance, now) : before
+}
+
 function down({ probe }: Parameters, chance: number, now: number): Dependency {
   return { state: 'down', stalls: 0, clean: 0, probeAt: now + chance * probe.firstMs, probeWaitMs: probe.firstMs }
 }

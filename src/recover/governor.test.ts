@@ -125,18 +125,33 @@ describe('the governor', () => {
   })
 
   test('tries a failed host again once, then leaves it to its own report', () => {
+    const { governor, report, serve } = governed()
+    report(2, 0)
+    serve(0, 2500)
+    expect(governor.snapshot().dependency).toBe('up')
+    report(1, 3000)
+    expect(governor.next(3000)).toBe(1)
+    expect(governor.done(1, 'timeout', 2000, 3010)).toBe('again')
+    expect(governor.next(3010)).toBe(1)
+    expect(governor.done(1, 'failed', 5, 3020)).toBe('dropped')
+    expect(governor.next(3020)).toBe(none)
+    report(1, 3030)
+    expect(governor.next(3030)).toBe(1)
+    expect(governor.done(1, 'refused', 5, 3040)).toBe('refused')
+    expect(governor.standing(1)).toBe('pending')
+    expect(governor.next(3040)).toBe(none)
+  })
+
+  test('is more patient with it while the dependency is not up, and not for ever', () => {
     const { governor, report } = governed()
     report(1, 0)
-    expect(governor.next(0)).toBe(1)
-    expect(governor.done(1, 'timeout', 2000, 10)).toBe('again')
-    expect(governor.next(10)).toBe(1)
-    expect(governor.done(1, 'failed', 5, 20)).toBe('dropped')
-    expect(governor.next(20)).toBe(none)
-    report(1, 30)
-    expect(governor.next(30)).toBe(1)
-    expect(governor.done(1, 'refused', 5, 40)).toBe('refused')
-    expect(governor.standing(1)).toBe('pending')
-    expect(governor.next(40)).toBe(none)
+    let tries = 0
+    while (governor.next(tries) === 1) {
+      tries++
+      governor.done(1, 'failed', 1, tries)
+      if (tries > 20) break
+    }
+    expect(tries).toBe(7)
   })
 
   test('starts renewals before grants, and does not renew a young lease', () => {
@@ -195,6 +210,24 @@ describe('interactive calls', () => {
   })
 })
 
+describe('a dependency that refuses at once', () => {
+  test('does not use up the need-set', () => {
+    const { governor, report } = governed({ hosts: 5000 })
+    for (let host = 0; host < 5000; host++) report(host, 0)
+    let tried = 0
+    for (let now = 0; now < 1_500; now += 1) {
+      for (let item = governor.next(now); item !== none; item = governor.next(now)) {
+        governor.done(item, 'failed', 0, now)
+        tried++
+      }
+      governor.tick(now)
+    }
+    expect(governor.snapshot().dependency).toBe('down')
+    expect(governor.waiting).toBe(5000)
+    expect(tried).toBeLessThan(50)
+  })
+})
+
 describe('a stage behind another', () => {
   test('is fed by grants, and does again what changed while it ran', () => {
     const first = governed().governor
@@ -225,7 +258,7 @@ test('S7: never more in flight than allowed, each item once, the queue within th
     fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: 1, max: 3000 }) }),
   )
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 200 }), fc.boolean(), (steps, inMemory) => {
+    fc.property(fc.array(step, { maxLength: 200, size: 'max' }), fc.boolean(), (steps, inMemory) => {
       const { governor, expired } = governed({
         hosts,
         renewals: inMemory ? 'memory' : { units: 0.25 },

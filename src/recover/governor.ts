@@ -344,6 +344,8 @@ export class Governor {
   }
 
   #bearing(): Bearing {
-    return { frontDoorPerSecond: this.#options.frontDoorPerSecond, throughput: this.#pump.throughput }
+    // A bad moment may pass: nobody is sent away for much longer than at the throughput of better times.
+    const throughput = Math.max(this.#pump.throughput, (this.#pump.hint?.throughput ?? 0) / 2)
+    return { frontDoorPerSecond: this.#options.frontDoorPerSecond, throughput }
   }
 }

@@ -21,6 +21,8 @@ export interface Parameters {
   readonly stallMs: number
   /** Windows without any success, one after the other, after which the dependency counts as down. */
   readonly stallsToDown: number
+  /** Failures in a row, and at least twice the limit, at which it counts as down without further ado. */
+  readonly failuresToDown: number
   /** Clean windows after which a degraded dependency counts as up. */
   readonly cleanToUp: number
   readonly probe: { readonly firstMs: number; readonly mostMs: number }
@@ -39,6 +41,7 @@ export const defaults: Parameters = {
   errorShare: 0.02,
   stallMs: 1_000,
   stallsToDown: 3,
+  failuresToDown: 20,
   cleanToUp: 5,
   probe: { firstMs: 200, mostMs: 5_000 },
   interactiveTimeoutMs: 10_000,

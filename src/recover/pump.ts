@@ -18,13 +18,25 @@ import {
   running,
 } from './classes.ts'
 import { allowed, decide, isSaturated, type Seeking, startFrom } from './controller.ts'
-import { afterWindow, type Dependency, drained, probeFailed, probeSucceeded, unproven } from './dependency.ts'
+import {
+  afterFailure,
+  afterWindow,
+  type Dependency,
+  drained,
+  probeFailed,
+  probeSucceeded,
+  unproven,
+} from './dependency.ts'
 import { FairShare } from './fair-share.ts'
 import type { Hint } from './hint.ts'
 import { finishesInMs, InteractiveQueue, type Load, queueBound } from './interactive.ts'
 import { NeedSet } from './need-set.ts'
 import { defaults, type Parameters } from './parameters.ts'
 import { succeeded, throughput, type Window, WindowMeter } from './window.ts'
+
+/** Operations of one host that may fail, one after the other, until it has to report again. */
+const triesWhenUp = 2
+const triesMost = 7
 
 /** Nothing is to be started now. */
 export const none = -1
@@ -35,8 +47,8 @@ export type HostClass = Exclude<Class, typeof interactive>
 export type Outcome = 'ok' | 'refused' | 'failed' | 'timeout'
 
 /**
- * What becomes of an item whose operation ended. `again`: it failed, and waits for a second try.
- * `dropped`: it failed twice; a host will ask again by itself.
+ * What becomes of an item whose operation ended. `again`: it failed, and waits for another try.
+ * `dropped`: it failed too often; a host will ask again by itself.
  */
 export type Ended = 'done' | 'refused' | 'again' | 'dropped'
 
@@ -85,8 +97,9 @@ export interface PumpSnapshot {
 
 const classBits = 7
 const runs = 8
-const failedOnce = 16
-const offeredAgain = 32
+const offeredAgain = 16
+/** Failures in a row, in the bits above. */
+const failure = 32
 
 export class Pump {
   readonly #options: PumpOptions
@@ -103,6 +116,7 @@ export class Pump {
   #dependency: Dependency
   #hint: Hint | undefined
   #inFlight = 0
+  #failedInARow = 0
   #last: Window | undefined
   #saturated: Window | undefined
 
@@ -219,7 +233,9 @@ export class Pump {
     else this.#meter.succeeded(this.#units[klass] as number, isStrict(klass), latencyMs)
     this.#meter.left(this.#inFlight, now)
     const ended = isCall ? this.#endCall(item, outcome) : this.#endHost(item, klass, outcome)
+    this.#failedInARow = isTrouble ? this.#failedInARow + 1 : 0
     if (this.#dependency.state === 'down') this.#probed(isTrouble, now)
+    else if (isTrouble) this.#failed(now)
     this.#observe(now)
     this.#closeWindow(now)
     return ended
@@ -283,7 +299,7 @@ export class Pump {
   }
 
   #begin(host: number, klass: Class): number {
-    this.#flags[host] = ((this.#flags[host] as number) & failedOnce) | runs | klass
+    this.#flags[host] = ((this.#flags[host] as number) & -failure) | runs | klass
     return host
   }
 
@@ -312,10 +328,18 @@ export class Pump {
       if ((flags & offeredAgain) !== 0) this.#needs.add(host, klass, site, 0)
       return outcome === 'ok' ? 'done' : 'refused'
     }
-    if ((flags & failedOnce) !== 0) return 'dropped'
-    this.#flags[host] = failedOnce
+    const failures = Math.floor(flags / failure) + 1
+    // While everything fails it is not this host's fault.
+    if (failures >= (this.#dependency.state === 'up' ? triesWhenUp : triesMost)) return 'dropped'
+    this.#flags[host] = failures * failure
     this.#needs.add(host, klass, site, 0)
     return 'again'
+  }
+
+  #failed(now: number): void {
+    const limit = allowed(this.#seeking)
+    const chance = this.#options.random()
+    this.#dependency = afterFailure(this.#dependency, this.#failedInARow, limit, this.#parameters, chance, now)
   }
 
   #probed(isTrouble: boolean, now: number): void {

@@ -1,0 +1,13 @@
+/** The recoveries that everybody is measured on: each difficulty by itself. */
+import { type CapacityName, capacities } from './capacity.ts'
+import type { Knee } from './database.ts'
+import { type Clients, type Scenario, usual } from './scenario.ts'
+
+const knees: readonly Knee[] = [8, 400, 'flat']
+const clients: readonly Clients[] = ['synchronised', 'dead', 'impatient', 'skewed']
+
+export const scenarios: readonly Scenario[] = [
+  ...(Object.keys(capacities) as CapacityName[]).map((capacity): Scenario => ({ ...usual, capacity })),
+  ...knees.map((knee): Scenario => ({ ...usual, knee })),
+  ...clients.map((one): Scenario => ({ ...usual, clients: one })),
+]
