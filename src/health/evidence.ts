@@ -21,7 +21,7 @@ import { known, type Rounds, roundsOf } from './rounds.ts'
 export interface Evidence {
   /** `unknown`, `up` or `down` of `quorum.ts`. */
   readonly verdicts: Uint8Array
-  /** Bad rounds in a row up to now: before they are enough for `down`, the target is suspect. */
+  /** Bad rounds in a row up to now, enough of them where an agent asks for removal. Fewer make a target suspect. */
   readonly badRuns: Uint8Array
   /** 1 where some prober saw it pass within its history. */
   readonly passed: Uint8Array
@@ -72,8 +72,10 @@ export function gather(
       const report = reportOn(pool, reports, ids[i] as string, now)
       if (report === undefined || report.state === 'ready') continue
       said.set(i, report)
-      if (report.state === 'not-ready') verdicts[i] = down
-      else {
+      if (report.state === 'not-ready') {
+        verdicts[i] = down
+        badRuns[i] = Math.max(badRuns[i] as number, pool.fall)
+      } else {
         pending[i] = 1
         if (verdicts[i] === up) verdicts[i] = unknown
       }

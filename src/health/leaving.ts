@@ -5,7 +5,6 @@ import type { Belief } from './believing.ts'
 import { type Freezes, frozenUntil } from './correlation.ts'
 import { leastFor } from './demand.ts'
 import { downAgain, isDown, withDowns } from './detector.ts'
-import { down } from './quorum.ts'
 import { type Answering, admitRemovals, type Candidate } from './velocity.ts'
 import { shareOf } from './weights.ts'
 import type { Gated, Work } from './work.ts'
@@ -23,10 +22,9 @@ export interface Gates {
 /** Targets that answer and that enough probers see fail are down from now on, whatever the gates say. */
 export function goDown(work: Work): void {
   const { now } = work.input
-  const { verdicts } = work.evidence
   if (work.beginning) return
   for (let i = 0; i < work.states.length; i++) {
-    if (verdicts[i] !== down) continue
+    if (!work.isSeenDown(i)) continue
     const state = work.states[i] as TargetState
     if (state.kind === 'new') giveUp(work, i, state.since)
     else if (state.kind === 'serving') work.set(i, { kind: 'held', since: now, by: '', downs: downAgain(state, now) })
@@ -76,7 +74,7 @@ export function removeBad(
   if (at.open) return []
   for (let i = 0; i < work.states.length; i++) {
     const state = work.states[i] as TargetState
-    if (work.evidence.verdicts[i] !== down || shareOf(state) === 0) continue
+    if (shareOf(state) === 0 || !work.isSeenDown(i)) continue
     if (work.drained[i] === 1 && state.kind === 'held') continue
     const gate = closed(work, i, at)
     if (gate !== undefined) keep(work, i, gate)

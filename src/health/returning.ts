@@ -114,7 +114,7 @@ function stayOut(work: Work, i: number, state: TargetState): void {
       unanswered: true,
       ...withDowns(state, now),
     })
-  else if (state.kind === 'held' && state.by === 'drain' && work.evidence.verdicts[i] !== down)
+  else if (state.kind === 'held' && state.by === 'drain' && !work.isSeenDown(i))
     work.set(i, { kind: 'serving', since: now, ...withDowns(state, now) })
 }
 

@@ -74,6 +74,7 @@ describe('a pool that begins', () => {
 })
 
 describe('what is seen down', () => {
+  const up10 = Object.fromEntries(of(10).targets.map(({ id }) => [id, 'ppp']))
   const all = state(go(of(10), 'uuuuuuuuuu'))
 
   test('leaves one at a time, and says why the others stay', () => {
@@ -115,6 +116,12 @@ describe('what is seen down', () => {
     const again = state(go(holding, 'duuuuuuuuu', back, { now: 90_000 }))
     expect(becomes(holding, 'uuuuuuuuuu', again, { now: 109_999 })).toMatch(/^removed/)
     expect(becomes(holding, 'uuuuuuuuuu', again, { now: 110_000 })).toMatch(/^serving/)
+  })
+
+  test('is not down again on the failures of before', () => {
+    const seen = (history: string) => ({ observations: [observation('web', { ...up10, t0: history }, 20_000)] })
+    expect(sameState(state(go(of(10), 'uuuuuuuuuu', all, { now: 20_000, ...seen('fffp') })), all)).toBe(true)
+    expect(becomes(of(10), 'uuuuuuuuuu', all, { now: 20_000, ...seen('fffpfff') })).toMatch(/^removed/)
   })
 
   test('that a gate holds answers in full again as soon as it may', () => {

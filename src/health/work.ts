@@ -1,7 +1,7 @@
 /** One step of one pool while it is worked out: arrays in the order of the pool, changed in place. */
 import type { TargetState } from '../model/plan.ts'
 import type { EpochMs } from '../world/world.ts'
-import { withDowns } from './detector.ts'
+import { isDown, withDowns } from './detector.ts'
 import type { Evidence } from './evidence.ts'
 import type { Layout } from './layout.ts'
 import { down, up } from './quorum.ts'
@@ -72,9 +72,18 @@ export class Work {
       const state = this.states[i] as TargetState
       const verdict = verdicts[i]
       if (verdict === up) this.good[i] = 1
-      else if (this.beginning ? pending[i] === 0 : state.kind !== 'new' && (verdict === down || wasOut(state)))
+      else if (this.beginning ? pending[i] === 0 : state.kind !== 'new' && (this.isSeenDown(i) || wasOut(state)))
         this.bad[i] = 1
     }
+  }
+
+  /**
+   * Seen down now, or still. Rounds of several probers shift against each other, so one that answers is
+   * not down on rounds that it has left behind.
+   */
+  isSeenDown(i: number): boolean {
+    if (this.evidence.verdicts[i] !== down) return false
+    return (this.evidence.badRuns[i] as number) >= this.input.pool.fall || isDown(this.states[i] as TargetState)
   }
 
   /** 1 for targets that are part of shares: not those that never passed, and not those whose site is out. */

@@ -63,6 +63,9 @@ function overBudget(log: Log, budget: keyof Limits & ('poolBudget' | 'siteBudget
   return null
 }
 
+/** One prober alone believes its own noise; two never see the same. */
+const isHeard = ({ trial }: Log): boolean => trial.probers >= 2
+
 const equal = (a: Float64Array, b: Float64Array): boolean => a.every((share, i) => share === b[i])
 
 /** The last moment in the calm. */
@@ -110,7 +113,7 @@ export const properties: readonly Property[] = [
     what: 'when all checks fail together at most one budget leaves, and it is back within a tick of the gate',
     broken(log) {
       const before = calm(log)
-      if (log.trial.fault !== 'all' || before === undefined) return null
+      if (log.trial.fault !== 'all' || before === undefined || !isHeard(log)) return null
       const { left, whole } = membersAt(log, before)
       const greatest = Math.max(...log.pool.targets.map(({ capacity }) => capacity))
       const budget = Math.max(log.pool.limits.poolBudget * whole, greatest)
@@ -197,7 +200,7 @@ export const properties: readonly Property[] = [
     id: 'P11',
     what: 'a site that fails takes nothing from the others',
     broken(log) {
-      if (log.trial.fault !== 'site') return null
+      if (log.trial.fault !== 'site' || !isHeard(log)) return null
       for (const { at, target } of losses(log, true))
         if (!log.victims.has(target)) return `t${target} lost weight at ${at}`
       return null
@@ -227,7 +230,7 @@ export const properties: readonly Property[] = [
     what: 'after a false alarm of all checks the weights are those of before',
     broken(log) {
       const before = calm(log)
-      if (log.trial.fault !== 'all' || before === undefined) return null
+      if (log.trial.fault !== 'all' || before === undefined || !isHeard(log)) return null
       const over = calmMs + alarmMs
       const later = log.moments.find(({ at, shares }) => at > over + tickMs && !equal(shares, before.shares))
       return later === undefined ? null : `others at ${later.at}`
@@ -267,7 +270,7 @@ const lower = (before: Moment, after: Moment): boolean =>
 /** Nothing else keeps that target from leaving. */
 function isFree(log: Log, victim: number): boolean {
   const before = calm(log)
-  if (before === undefined || log.drains.size > 0 || log.trial.restartAt !== null) return false
+  if (before === undefined || !isHeard(log) || log.drains.size > 0 || log.trial.restartAt !== null) return false
   const { whole, left } = membersAt(log, before)
   const rest = left - capacityOf(log, victim)
   return rest >= whole / 2 && rest >= (log.demand ?? 0) / log.pool.limits.utilization
