@@ -124,7 +124,7 @@ describe('the governor', () => {
     expect(governor.next(7_000)).toBe(1)
   })
 
-  test('tries a failed host again once, then leaves it to its own report', () => {
+  test('tries a failed host again once, then leaves it alone until it reports', () => {
     const { governor, report, serve } = governed()
     report(2, 0)
     serve(0, 2500)
@@ -140,6 +140,25 @@ describe('the governor', () => {
     expect(governor.done(1, 'refused', 5, 3040)).toBe('refused')
     expect(governor.standing(1)).toBe('pending')
     expect(governor.next(3040)).toBe(none)
+  })
+
+  test('a host that fails again and again costs at most seven operations in ten seconds, and is never forgotten', () => {
+    const { governor, report, serve } = governed()
+    report(2, 0)
+    serve(0, 2500)
+    governor.offer(1, 2, 1, 2500)
+    let tries = 0
+    for (let now = 2500; now < 102_500; now += 100) {
+      if (now % 10_000 === 0) report(2, now)
+      while (governor.next(now) !== none) {
+        tries++
+        governor.done(1, 'failed', 1, now)
+      }
+      governor.tick(now)
+    }
+    expect(tries).toBeGreaterThan(16)
+    expect(tries).toBeLessThanOrEqual(77)
+    expect(governor.snapshot().leased).toBe(1)
   })
 
   test('is more patient with it while the dependency is not up, and not for ever', () => {

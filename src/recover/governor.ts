@@ -57,6 +57,10 @@ export interface GovernorSnapshot extends PumpSnapshot {
 
 /** A host that was silent for so many of its own intervals is not served: it will report again, or is dead. */
 const silentIntervals = 3
+/** While expiry is suspended, leases that ran out are looked at so often. */
+const suspendedTicks = 100
+/** A host whose operations fail again and again is left alone so long, or until it reports. */
+const restMs = 10_000
 /** Of the usual time between renewals: a lease younger than that is not renewed. */
 const tooYoung = 0.7
 
@@ -222,8 +226,9 @@ export class Governor {
       this.#hosts.epoch[item] = this.epochToWrite(item)
       this.#grant(item, now)
     } else if (!this.#hosts.holdsLease(item)) {
-      // Refused or given up: it stays known, without a lease, until it reports again.
-      this.#hosts.become(item, ended === 'again' ? table.needed : table.expired)
+      // Refused: it stays known, without a lease, until it reports again.
+      this.#hosts.become(item, ended === 'refused' ? table.expired : table.needed)
+      if (ended === 'dropped') this.#wheel.place(item, tickAfter(now + restMs * (0.5 + this.#options.random())))
     } else if (ended === 'refused') this.#takeAway(item)
     return ended
   }
@@ -236,7 +241,7 @@ export class Governor {
     const isSuspended = !mayExpire(this.#pump.dependency, this.#watch.isBlind)
     if (this.#isSuspended && !isSuspended) this.#resetClocks(now)
     this.#isSuspended = isSuspended
-    if (!isSuspended) this.#wheel.advance(tickBefore(now))
+    this.#wheel.advance(tickBefore(now))
   }
 
   snapshot(): GovernorSnapshot {
@@ -312,8 +317,12 @@ export class Governor {
   /** The wheel asks. */
   #runOut(host: number, tick: Tick): number {
     const expiry = this.#hosts.expiry[host] as number
-    if (!this.#hosts.holdsLease(host)) return letGo
+    if (!this.#hosts.holdsLease(host)) {
+      if (this.#hosts.state[host] === table.needed) this.#need(host, this.#now)
+      return letGo
+    }
     if (expiry > tick) return expiry
+    if (this.#isSuspended) return tick + suspendedTicks
     const site = this.#hosts.site[host] as number
     if (!this.#allowance.take(site, this.#hosts.knownAt[site] as number, this.#now)) {
       this.#hosts.become(host, table.grace)

@@ -48,7 +48,7 @@ export type Outcome = 'ok' | 'refused' | 'failed' | 'timeout'
 
 /**
  * What becomes of an item whose operation ended. `again`: it failed, and waits for another try.
- * `dropped`: it failed too often; a host will ask again by itself.
+ * `dropped`: it failed too often, and is to be offered again when some time has passed.
  */
 export type Ended = 'done' | 'refused' | 'again' | 'dropped'
 
