@@ -3,14 +3,14 @@
  * skipped; with CI=true that is a failure, since nobody would read the skip.
  */
 import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { delimiter, isAbsolute, join } from 'node:path'
 import { describe, test } from 'vitest'
 import list from '../../scripts/debian-packages.json' with { type: 'json' }
 
-/** The path of a program, looked for in PATH and the folders of system programs. */
+/** The path of a program, looked for in PATH and the folders of system programs; an absolute one is itself, if it is there. */
 export function findProgram(program: string): string | undefined {
   const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin', '/usr/bin']
-  for (const folder of folders) {
+  for (const folder of isAbsolute(program) ? ['/'] : folders) {
     const path = join(folder, program)
     try {
       accessSync(path, constants.X_OK)
@@ -39,7 +39,7 @@ export function describeWith(programs: readonly string[], name: string, suite: (
 }
 
 function whereFrom(program: string): string {
-  const entry = list.packages.find(({ programs = [] }) => programs.includes(program))
+  const entry = list.packages.find(({ programs = [], file }) => programs.includes(program) || file === program)
   return entry === undefined ? program : `${program} (Debian package ${entry.package})`
 }
 
