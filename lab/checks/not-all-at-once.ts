@@ -24,6 +24,8 @@ interface PoolView {
   readonly answering: ReadonlyMap<string, number>
   /** In order of `at`, oldest first. */
   losses: Loss[]
+  /** The last site that was taken out as a whole, and when. */
+  evacuated: { readonly site: string; readonly at: number } | null
 }
 
 const violation = (text: string): Violation => ({ invariant: 'S5', text })
@@ -85,18 +87,21 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
         pool.targets.map(({ id, addresses }) => [id, Number(weights.get(addresses[0]) ?? 0) / 100]),
       )
       const before = views.get(pool.id)
-      const view: PoolView = { answering, losses: before?.losses ?? [] }
+      const view: PoolView = { answering, losses: before?.losses ?? [], evacuated: before?.evacuated ?? null }
       views.set(pool.id, view)
       if (before === undefined) continue
-      const lost = pool.targets.flatMap(({ id, site }): Loss[] => {
+      const gone = pool.targets.flatMap(({ id, site }): Loss[] => {
         const share = (before.answering.get(id) ?? 0) - (answering.get(id) ?? 0)
         const isDrained = state.targets[id]?.kind === 'drained' && drained.has(`${pool.id}/${id}`)
         return share > hair && !isDrained ? [{ at: plan.at, target: id, site, share }] : []
       })
+      const withSite = gone.filter(({ target }) => state.targets[target]?.kind === 'evacuated')
+      const lost = gone.filter((one) => !withSite.includes(one))
+      if (withSite.length > 0) found ??= evacuation(pool.id, pool.limits, pool.targets, view, plan.at, withSite, by)
       if (lost.length === 0) continue
       const past = view.losses.filter(({ at }) => plan.at - at < pool.limits.windowMs && plan.at >= at)
       view.losses = [...past, ...lost]
-      const counted = pool.targets.filter(({ id }) => state.targets[id]?.kind !== 'new')
+      const counted = pool.targets.filter(({ id }) => !['new', 'evacuated'].includes(state.targets[id]?.kind ?? ''))
       if (plan.rolledBackTo !== undefined) continue
       found ??=
         (scene.clocksAreRight() ? overBudget(pool.id, pool.limits, counted, past, lost) : null) ??
@@ -113,6 +118,32 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
     return violation(
       `${by} removed targets of ${pool} although so many fail, since ${Math.round(scene.now() - since)} ms, that the checks are not to be believed`,
     )
+  }
+
+  /** A whole site may go at once: one at a time, all of it, if the others keep the floor, and if the checks are believed. */
+  const evacuation = (
+    pool: string,
+    limits: Limits,
+    targets: readonly Counted[],
+    view: PoolView,
+    at: number,
+    lost: readonly Loss[],
+    by: string,
+  ): Violation | null => {
+    const [site, another] = [...new Set(lost.map((one) => one.site))]
+    const { evacuated } = view
+    view.evacuated = { site: site ?? '', at }
+    if (another !== undefined) return violation(`${pool} lost the sites ${site} and ${another} in one plan`)
+    const stays = targets.filter((one) => one.site === site && (view.answering.get(one.id) ?? 0) > hair)
+    if (stays.length > 0) return violation(`${pool} lost its site ${site}, save ${stays.map(({ id }) => id).join(' ')}`)
+    const again = evacuated !== null && evacuated.site !== site && at - evacuated.at < limits.evacuation.everyMs
+    if (again && scene.clocksAreRight())
+      return violation(`${pool} lost its site ${site} ${at - evacuated.at} ms after ${evacuated.site}`)
+    const left = targets.reduce((total, { id }) => total + (view.answering.get(id) ?? 0), 0)
+    // Nobody states a demand here.
+    if (left < limits.floor * targets.length - hair)
+      return violation(`${pool} is left with ${left.toFixed(2)} of ${targets.length} targets without its site ${site}`)
+    return unbelievable(pool, by)
   }
 
   return {
