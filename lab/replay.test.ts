@@ -110,5 +110,8 @@ describe('replay', () => {
     expect(out).toContain('VIOLATION of L1: pool0-0.z0.test.')
     expect(out).toContain(`The history is the one of the file (${hash}).`)
     expect(readFileSync(join(folder, 'story.svg'), 'utf8')).toContain('no address')
+    const strange = { ...story, shape: { ...story.shape, authorities: ['abacus' as 'server'] } }
+    writeStory(join(folder, 'strange.json'), { ...file, story: strange })
+    await expect(lab('replay', 'strange.json')).rejects.toThrow(/authority of kind "abacus" \(there are server, /)
   })
 })

@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { exit } from '../src/cli/exit.ts'
 import { fail } from '../src/cli/io.ts'
 import type { Invariant } from './checks/check.ts'
-import { fitting, type Story } from './story.ts'
+import { authorityKinds, fitting, type Story } from './story.ts'
 
 export interface StoryFile {
   readonly holdfast: 'story'
@@ -50,6 +50,10 @@ export function readStory(path: string): StoryFile {
     return refuse(
       `a region of ${planners} planners, ${enactors} enactors, ${probers} probers and ${zones} zones (1 to 9 of each)`,
     )
+  const kinds = (story.shape.authorities ?? []) as readonly unknown[]
+  const unknown = Array.isArray(kinds) ? kinds.find((kind) => !authorityKinds.some((one) => one === kind)) : kinds
+  if (unknown !== undefined)
+    return refuse(`an authority of kind ${JSON.stringify(unknown)} (there are ${authorityKinds.join(', ')})`)
   const absent = story.happenings.find((happening) => fitting(story.shape, [happening]).length === 0)
   if (absent !== undefined) return refuse(`a happening to somebody who is not there: ${JSON.stringify(absent)}`)
   return file
