@@ -127,6 +127,51 @@ describe('a planner', () => {
     await until(store, async (plan) => (await count(store, 'db', plan)) === 2)
   })
 
+  test('hears agents, and what users need', async () => {
+    const store = memoryStore()
+    const one: Policy = policy([{ ...web, limits: { ...web.limits, windowMs: 1_000 } }], [pooled('db', 'web')], {
+      coalesceMs: 20,
+    })
+    const rounds = setInterval(() => void see(store, isUp), 100)
+    stops.push(() => clearInterval(rounds))
+    await see(store, isUp)
+    const { events } = start(store, () => reading(one))
+    await until(store, () => true)
+    const put = async (key: string, document: object) =>
+      await store.commit([], [{ kind: 'put', key, value: utf8(JSON.stringify(document)) }])
+    const at = () => Date.now()
+    const demand = (value: unknown) =>
+      put(keys.demand.key('web', 'm'), { pool: 'web', by: 'm', value, at: at(), source: 'x' })
+    const report = (state: string) =>
+      put(keys.report.key('web', 'i'), {
+        pool: 'web',
+        intake: 'i',
+        at: at(),
+        targets: {
+          t1: { state, load: null, at: at(), agent: 'a', detail: 'full' },
+          t2: { state: 'broken', at: 'never' },
+        },
+      })
+    await demand(200)
+    await report('not-ready')
+    await until(store, ({ pools }) => {
+      const t1 = pools.web?.targets.t1
+      return t1?.kind === 'held' && t1.by === 'demand'
+    })
+    await demand('much')
+    await until(store, ({ pools }) => pools.web?.targets.t1?.kind === 'removed')
+    expect(events).toContainEqual(
+      expect.objectContaining({
+        event: 'plan.gate',
+        gate: 'demand-ignored',
+        text: expect.stringContaining('no number'),
+      }),
+    )
+    expect(events).toContainEqual(
+      expect.objectContaining({ event: 'plan.gate', text: 't1 was removed: a says not-ready: full' }),
+    )
+  })
+
   test('carries a retirement out once, and deletes what has expired', async () => {
     const store = memoryStore()
     await see(store, isUp)

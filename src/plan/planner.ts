@@ -221,6 +221,8 @@ class Planner {
 
   /** Undefined when something that is needed could not be read: start again. */
   async #situation(compiled: Compiled, base: Base, now: EpochMs): Promise<Decision | undefined> {
+    // A clock that was set back must not put the window of evidence off until it is there again.
+    if (this.#since > now) this.#since = now
     const ahead = aheadOf(this.#inputs.progress.values(), base.above)
     const lost = base.head === null || base.damage !== null
     const overrides = [...this.#inputs.overrides.values()].map(({ document }) => document)
