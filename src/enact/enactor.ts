@@ -153,12 +153,12 @@ class Enactor {
     await this.#readPolicy()
     if (this.#policy !== undefined && this.#source !== undefined) await this.#claimed.read(this.#policy, this.#source)
     const { view } = this.#claimed
+    // Kept up, and watched, whether there is a plan or not: else whoever comes first would wait for it then.
+    for (const { lease } of this.#zones.values()) await lease?.takeOrExplain()
     // After the head, never before: what it said of a history that the store has lost since is gone by then.
     if (this.#claimed.sawHead) await this.#recall()
     if (view !== undefined) {
       await this.#evidence.read()
-      // Kept up, and watched, whether there is anything to write or not.
-      for (const { lease } of this.#zones.values()) await lease?.takeOrExplain()
       const slice = await this.#nextSlice(view)
       for (const work of this.#zones.values()) this.#startZone(view, work, slice?.live.get(work.zone.name) ?? [])
       this.#startRetirements(view, slice?.retired ?? [])
