@@ -114,6 +114,35 @@ test('a window that has not begun, another pool and a site that is none change n
   }
 })
 
+/** What the check says of a step that was decided with one demand, when another is known. */
+function withDemand(known: number, step: Parameters<Driver['step']>[0]) {
+  const driver = started()
+  const input = driver.input(step)
+  const decided = driver.step(step)
+  expect(driver.violations).toEqual([])
+  if (decided.kind !== 'plan') throw new Error('expected a plan')
+  const demands = new Map([['web', [demand(known, step.now)]]])
+  return check({ ...input, demands, next: decided.text, newShards: decided.newShards }).map(({ expected }) => expected)
+}
+
+test("an operator's evacuation leaves what is needed, too, unless it may break that", () => {
+  const step = (breaks: readonly string[]) => ({
+    now: 20_000,
+    observations: seen(20_000, null),
+    demands: [demand(400, 20_000)],
+    overrides: [override({ kind: 'evacuate', site: 'site1', pool: null }, { breaks })],
+  })
+  expect(withDemand(600, step([]))).toEqual(['at least 660 capacity outside of it'])
+  expect(withDemand(600, step(['S5']))).toEqual([])
+})
+
+test('nobody leaves whom the demand needs', () => {
+  const one = Object.fromEntries(web.targets.map(({ id }) => [id, id === 't0' ? 'fff' : 'ppp']))
+  const step = { now: 20_000, observations: [observation('web', one, 20_000)], demands: [demand(400, 20_000)] }
+  expect(withDemand(640, step)).toEqual([])
+  expect(withDemand(700, step)).toEqual(['at least 875 capacity left, for a demand of 700'])
+})
+
 test('checks are not doubted and believed again in quick turn', () => {
   const driver = started()
   const all = { t0: 'fff', t1: 'fff', t2: 'fff', t3: 'fff', t4: 'fff', t5: 'fff' }
