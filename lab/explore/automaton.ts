@@ -20,7 +20,8 @@ export const moveOf = (index: number, told: number, tick: number): Move => (told
 interface Past {
   readonly before: Past | null
   readonly move: Move
-  readonly memory: ReadonlyMap<string, string>
+  /** What was told last of each topic, by the topic's number; 0 for nothing. */
+  readonly memory: readonly number[]
 }
 
 export interface Node {
@@ -36,14 +37,29 @@ export interface Node {
 
 export interface Remembering {
   readonly memory: 'all' | 'last'
+  /** Whether it matters which of several questions was answered first, until it begins anew. */
+  readonly isOrdered: boolean
   /** Whether these are what it waits for when it begins anew, and goes by what it was told last of each topic. */
   isBetween(operations: readonly Operation[]): boolean
   /** Topics of which a program remembers when it was told. */
   isTimeRemembered(topic: string): boolean
   /** Whether it waits for nothing but time and news. */
   isAtRest(operations: readonly Operation[]): boolean
+  /** Whether what was told on this topic has been acted on when that one is told of. */
+  isSettledBy(topic: string, by: string): boolean
   /** Topics that are forgotten when the program is at rest: what it was told of them it acted on. */
   isForgottenAtRest(topic: string): boolean
+}
+
+/** What a program waits for, and what it comes to by which answer. */
+export interface Machine {
+  readonly id: string
+  operationsOf(state: number): readonly Operation[]
+  hasEnded(state: number): boolean
+  /** Undefined if that answer was not learned. */
+  next(state: number, move: Move): number | undefined
+  /** The state of a program that is started at this tick, if that was learned. */
+  rootAt(tick: number): number | undefined
 }
 
 /** The lab took two memories for one, and they are not: nothing that was explored with it counts. */
@@ -51,11 +67,26 @@ export class WrongMerger extends Error {
   override readonly name = 'WrongMerger'
 }
 
-const othersKept = 3
-const checkedSteps = 40
+const othersKept = 2
+const checkedSteps = 20
 const parkedMost = 500
 
-export class Automaton {
+/** Texts as numbers from 1 up. */
+class Texts {
+  readonly #numbers = new Map<string, number>()
+  readonly texts: string[] = ['']
+
+  number(text: string): number {
+    const known = this.#numbers.get(text)
+    if (known !== undefined) return known
+    const number = this.texts.length
+    this.texts.push(text)
+    this.#numbers.set(text, number)
+    return number
+  }
+}
+
+export class Automaton implements Machine {
   readonly id: string
   readonly nodes: Node[] = []
   /** Pasts that were found to be like another one, as far as they were followed. */
@@ -68,6 +99,10 @@ export class Automaton {
   readonly #byKey = new Map<string, number>()
   readonly #roots = new Map<number, number>()
   readonly #parked = new Map<Past, Run>()
+  readonly #topics = new Texts()
+  readonly #texts = new Texts()
+  readonly #waits = new Texts()
+  readonly #operations: (readonly Operation[])[] = []
 
   constructor(id: string, program: Program, remembering: Remembering, answerOf: (told: number) => unknown) {
     this.id = id
@@ -80,9 +115,25 @@ export class Automaton {
     return this.nodes[id] as Node
   }
 
-  /** The node of a program that is started at this tick. */
+  operationsOf(id: number): readonly Operation[] {
+    return this.node(id).operations
+  }
+
+  hasEnded(id: number): boolean {
+    return this.node(id).hasEnded
+  }
+
+  next(id: number, move: Move): number | undefined {
+    return this.node(id).edges.get(move)
+  }
+
   rootAt(tick: number): number | undefined {
     return this.#roots.get(tick)
+  }
+
+  /** The nodes that it can start in, by tick. */
+  get startedAt(): ReadonlyMap<number, number> {
+    return this.#roots
   }
 
   /** The nodes that it can start in, as far as they were learned. */
@@ -91,7 +142,9 @@ export class Automaton {
   }
 
   async learnRoot(tick: number): Promise<void> {
-    const past: Past = { before: null, move: tick, memory: new Map([['since', `start@${tick}`]]) }
+    const memory: number[] = []
+    memory[this.#topics.number('since start')] = this.#texts.number(String(tick))
+    const past: Past = { before: null, move: tick, memory }
     const run = await this.#run(past)
     const started = { ...past, memory: this.#remembered(past.memory, run, undefined) }
     this.#park(started, run)
@@ -111,10 +164,9 @@ export class Automaton {
     if (other.steps >= checkedSteps) return
     const { past, run } = await this.#follow(other.past, move)
     this.checked += 1
-    const key = this.#keyOf(past, run)
-    if (key !== to.key)
+    if (this.#shared(run) !== to.operations || run.hasEnded !== to.hasEnded)
       throw new WrongMerger(
-        `${this.id}: after the same answer to the same operations expected\n${to.key}\nfound\n${key}\nalong ${told(past)}`,
+        `${this.id}: after the same answer to the same operations expected\n${this.#tellKey(to.key)}\nfound\n${this.#tellKey(this.#keyOf(past, run))}\nalong ${told(past)}`,
       )
     await this.#addOther(to, past, other.steps + 1)
   }
@@ -135,7 +187,8 @@ export class Automaton {
       await this.#addOther(node, past, steps)
       return node
     }
-    const { operations, hasEnded } = run
+    const { hasEnded } = run
+    const operations = this.#shared(run)
     const node: Node = { id: this.nodes.length, key, operations, hasEnded, past, edges: new Map(), others: [] }
     this.nodes.push(node)
     this.#byKey.set(key, node.id)
@@ -144,9 +197,25 @@ export class Automaton {
 
   #keyOf(past: Past, run: Run): string {
     if (this.#remembering.memory === 'all') return told(past)
-    const memory = [...past.memory].map(([topic, text]) => `${topic}=${text}`).sort()
-    const waits = run.operations.map(({ text, topic }) => `${text} (${topic})`)
-    return `${run.hasEnded ? 'ended ' : ''}waits for [${waits.join(' | ')}] knows ${memory.join(', ')}`
+    const waits = run.operations.map(({ text, topic }) => `${text} (${topic})`).join(' | ')
+    return `${this.#waits.number(run.hasEnded ? `ended ${waits}` : waits)} ${past.memory.join()}`
+  }
+
+  #tellKey(key: string): string {
+    if (this.#remembering.memory === 'all') return key
+    const [waits, memory = ''] = key.split(' ')
+    const knows = memory.split(',').flatMap((text, topic) => {
+      const known = this.#texts.texts[Number(text)]
+      return text === '' || text === '0' ? [] : [`${this.#topics.texts[topic]}=${known}`]
+    })
+    return `waits for [${this.#waits.texts[Number(waits)]}] knows ${knows.join(', ')}`
+  }
+
+  /** The same list for the same operations. */
+  #shared({ operations }: Run): readonly Operation[] {
+    const number = this.#waits.number(operations.map(({ text, topic }) => `${text} (${topic})`).join(' | '))
+    this.#operations[number] ??= operations
+    return this.#operations[number] as readonly Operation[]
   }
 
   async #follow(from: Past, move: Move): Promise<{ past: Past; run: Run }> {
@@ -186,27 +255,36 @@ export class Automaton {
   }
 
   #remembered(
-    before: ReadonlyMap<string, string>,
+    before: readonly number[],
     run: Run,
     last: { readonly operation: Operation; readonly text: string; readonly tick: number } | undefined,
-  ): ReadonlyMap<string, string> {
-    const memory = new Map(before)
+  ): readonly number[] {
+    const memory = Array.from(before, (text) => text ?? 0)
+    const topics = this.#topics
+    const put = (topic: string, text: string) => {
+      const number = topics.number(topic)
+      while (memory.length <= number) memory.push(0)
+      memory[number] = text === '' ? 0 : this.#texts.number(text)
+    }
+    const forget = (isForgotten: (topic: string) => boolean) => {
+      for (let topic = 1; topic < memory.length; topic++)
+        if (memory[topic] !== 0 && isForgotten(topics.texts[topic] as string)) memory[topic] = 0
+    }
+    const { isOrdered, isSettledBy, isTimeRemembered, isBetween, isAtRest, isForgottenAtRest } = this.#remembering
     if (last !== undefined) {
       const { topic } = last.operation
-      memory.set(topic, last.text)
-      memory.set('now', String(last.tick))
-      if (this.#remembering.isTimeRemembered(topic)) memory.set(`time of ${topic}`, String(last.tick))
-      memory.set('since', `${memory.get('since') ?? ''} ${topic}=${last.text}@${last.tick}`)
+      forget((known) => isSettledBy(known, topic))
+      put(topic, last.text)
+      if (isTimeRemembered(topic)) put(`time of ${topic}`, String(last.tick))
+      const since = isOrdered ? 'since' : `since ${topic}`
+      const known = this.#texts.texts[memory[topics.number(since)] ?? 0]
+      put(since, `${known} ${isOrdered ? `${topic}=` : ''}${last.text}`)
     }
-    for (const [topic, text] of run.notes) {
-      if (text === '') memory.delete(topic)
-      else memory.set(topic, text)
-    }
-    if (last !== undefined && this.#remembering.isBetween(run.operations)) memory.delete('since')
-    if (this.#remembering.isAtRest(run.operations)) {
-      memory.delete('since')
-      for (const topic of memory.keys()) if (this.#remembering.isForgottenAtRest(topic)) memory.delete(topic)
-    }
+    for (const [topic, text] of run.notes) put(topic, text)
+    const rests = isAtRest(run.operations)
+    if (rests || (last !== undefined && isBetween(run.operations))) forget((topic) => topic.startsWith('since'))
+    if (rests) forget(isForgottenAtRest)
+    while (memory.length > 0 && memory.at(-1) === 0) memory.pop()
     return memory
   }
 

@@ -35,6 +35,8 @@ export interface ClassicSize {
 
 class ClassicShared implements Shared {
   readonly slots = 2
+  /** Who loses the lock tries the same plan again, for ever if need be. */
+  readonly mustEnd = false
   readonly #zones = new Interned<Records>()
   readonly #told = new Interned<unknown>()
   readonly #base: number
@@ -155,20 +157,27 @@ export function classicWorld({ enactors, plans, endpoints }: ClassicSize, bounds
   const shared = new ClassicShared(members, enactors, names)
   const remembering = {
     memory: 'last' as const,
+    isOrdered: false,
     isBetween: () => false,
     isTimeRemembered: () => false,
+    isSettledBy: () => false,
     isForgottenAtRest: (topic: string) => topic !== 'done',
     isAtRest: (operations: readonly Operation[]) => operations.every(({ topic }) => topic === 'look'),
   }
   const answerOf = (told: number) => shared.answerOf(told)
   const publishing = new Automaton('planner', (self) => publishAll(self, plans), remembering, answerOf)
-  members.push({ id: 'planner', automaton: publishing, isCrashable: false, isOutside: true })
+  members.push({ id: 'planner', automaton: publishing, isCrashable: false, isOutside: true, own: null })
   for (let index = 1; index <= enactors; index++) {
     const id = `enactor-${index}`
     const automaton = new Automaton(id, (self) => enact(self, filed, names), remembering, answerOf)
-    members.push({ id, automaton, isCrashable: true, isOutside: false })
+    members.push({ id, automaton, isCrashable: true, isOutside: false, own: [] })
   }
-  const world = new World(members, shared, { ...bounds, ticks: 0, stalls: 0 }, [], true, false)
+  const world = new World(
+    members,
+    shared,
+    { ...bounds, ticks: 0, stalls: 0 },
+    { reduced: true, calm: false, twins: false },
+  )
   return {
     world,
     async isStuck(state) {
@@ -216,7 +225,7 @@ function enact(self: Self, filed: readonly Plan[], endpoints: readonly string[])
   const control: Control = {
     read: (names) => ask(self, `reads ${names.join(', ')}`, `read ${names.join(' ')}`, { kind: 'read', names }),
     trees: (endpoint) => ask(self, `lists the trees of ${endpoint}`, 'trees', { kind: 'trees', endpoint }),
-    batch: (items) => ask(self, tellBatch(items), 'batch', { kind: 'batch', items }),
+    batch: (items) => ask(self, `${tellBatch(items)}\n${JSON.stringify(items)}`, 'batch', { kind: 'batch', items }),
   }
   return enactor(world, { file, control, endpoints, keepPlans })
 }

@@ -1,6 +1,7 @@
 /**
- * The world that is explored for Holdfast: production enactors and sweep, and a planner that decides
- * and publishes one plan after another, each of which changes every endpoint.
+ * The world that is explored for Holdfast: production planner, enactors and sweep, and the production
+ * server's judgement behind every write. The policy is edited as soon as a plan is published, and each
+ * plan changes every endpoint.
  */
 import { assert } from '../../src/base/assert.ts'
 import { digestOf } from '../../src/base/bytes.ts'
@@ -10,24 +11,28 @@ import type { IpAddress } from '../../src/model/address.ts'
 import { genesis } from '../../src/model/generation.ts'
 import { keys } from '../../src/model/keys.ts'
 import type { Name } from '../../src/model/name.ts'
-import type { Policy } from '../../src/model/policy.ts'
+import type { Policy, PolicySource } from '../../src/model/policy.ts'
 import { compile, isCompiled } from '../../src/plan/compile.ts'
 import { decide } from '../../src/plan/decide.ts'
-import { type Publishable, publish } from '../../src/plan/publish.ts'
+import { planner } from '../../src/plan/planner.ts'
+import type { Publishable } from '../../src/plan/publish.ts'
 import type { Revision, Store } from '../../src/store/store.ts'
-import type { EpochMs } from '../../src/world/world.ts'
+import type { EpochMs, Instant, World as ProgramWorld } from '../../src/world/world.ts'
 import { Automaton } from './automaton.ts'
+import { type Learned, learnAll } from './learning.ts'
 import type { Mechanism } from './mechanisms.ts'
 import { policyOf, providerOf, storeOf, worldOf } from './ports.ts'
 import type { Operation, Self } from './program.ts'
 import { HoldfastShared } from './shared.ts'
-import { type Bounds, type Member, World } from './world.ts'
+import { type Bounds, type Member, type Preparing, World } from './world.ts'
 
 export interface Size {
   readonly enactors: number
   readonly plans: number
   readonly endpoints: number
   readonly withSweep: boolean
+  /** One endpoint more, where somebody else's records stand already. */
+  readonly withForeign?: boolean
 }
 
 /** What is taken for granted; each can be switched off, to see that it makes no difference. */
@@ -42,6 +47,12 @@ export interface Reductions {
   readonly between: boolean
   /** What enactors said of their progress is not shown to enactors: it is evidence for names that lost their marker, and here none does. */
   readonly evidence: boolean
+  /** Of progress the sweep is shown what it goes by. */
+  readonly roots: boolean
+  /** What nobody will ask for again is forgotten. */
+  readonly forgotten: boolean
+  /** What a program will do from here on, and not how it came here, is what it is. Rests on `last`. */
+  readonly quotient: boolean
   /** News of a plan reaches a program between its passes, not in the middle of one; in the middle it asks for news by itself, before every write. */
   readonly calm: boolean
 }
@@ -52,6 +63,9 @@ export const allReductions: Reductions = {
   last: true,
   between: true,
   evidence: true,
+  roots: true,
+  forgotten: true,
+  quotient: true,
   calm: true,
 }
 
@@ -62,12 +76,13 @@ const forgotten =
 export const zone = 'test.' as Name
 export const keepPlans = 1
 export const nameOf = (endpoint: number): Name => `e${endpoint}.${zone}` as Name
+const owner = 'lab'
 const addressOf = (plan: number, endpoint: number): IpAddress => `10.0.${endpoint}.${plan}` as IpAddress
 
 function policyFor(plan: number, endpoints: number): Policy {
   return {
     digest: digestOf(`policy ${plan}`),
-    owner: 'lab',
+    owner,
     zones: new Map([
       [
         zone,
@@ -106,6 +121,10 @@ export interface HoldfastWorld {
   readonly shared: HoldfastShared
   readonly plans: readonly Publishable[]
   readonly enactor: Automaton
+  /** What was explored to learn what each program can do, whatever the others do; empty before the search. */
+  readonly learned: readonly Learned[]
+  /** The same world with fewer enactors. */
+  fewer(enactors: number): World
 }
 
 export function holdfastWorld(
@@ -114,23 +133,30 @@ export function holdfastWorld(
   reductions: Reductions = allReductions,
   mechanism: Mechanism | null = null,
 ): HoldfastWorld {
-  const plans = plansOf(size)
+  const plans = plansOf(size.plans, size.endpoints + Number(size.withForeign === true))
+  const foreign = new Set(size.withForeign === true ? [nameOf(size.endpoints)] : [])
+  const endpoints = size.endpoints + foreign.size
+  const names = Array.from({ length: endpoints }, (_, endpoint) => nameOf(endpoint))
   const members: Member[] = []
-  const shared = new HoldfastShared(size, plans, keepPlans, members, bounds.ticks, reductions, () => world)
+  const shared = new HoldfastShared(size, plans, names, keepPlans, members, bounds.ticks, reductions, zone, foreign)
   const answerOf = (told: number): unknown => shared.answerOf(told)
   const remembering = {
     memory: reductions.last ? ('last' as const) : ('all' as const),
+    isOrdered: false,
     isBetween: (operations: readonly Operation[]) => {
       const open = operations.filter(({ isTimed }) => !isTimed)
       return reductions.between && open.length === 1 && open[0]?.topic === 'get head for turn'
     },
-    // When it last verified, and when it last said how far it is.
-    isTimeRemembered: (topic: string) => topic === 'range progress/' || topic === 'commit progress',
+    // When it last verified, when it last said how far it is, and when it found that a part of its plan is gone.
+    isTimeRemembered: (topic: string) =>
+      topic === 'range progress/' || topic === 'commit progress' || (size.withSweep && topic.startsWith('get shard/')),
+    // How a write came out says how to take what is read next, and no more.
+    isSettledBy: (topic: string, by: string) => by === 'read' && /^(since )?write /.test(topic),
     isAtRest: (operations: readonly Operation[]) => operations.every(({ isTimed }) => isTimed),
     // A shard that was read is kept: without a sweep that makes no difference, since it would be found again.
     isForgottenAtRest: (topic: string) => (!size.withSweep && topic.startsWith('get shard/')) || forgotten.test(topic),
   }
-  const policy = policyFor(1, size.endpoints)
+  const policies = Array.from({ length: size.plans }, (_, index) => policyFor(index + 1, endpoints))
   const storeFor = (self: Self, role: 'planner' | 'enactor' | 'sweep'): Store => {
     const store = storeOf(self, canonical)
     return mechanism?.store?.(store, role) ?? store
@@ -144,7 +170,7 @@ export function holdfastWorld(
         const provider = providerOf(self)
         return enactor(worldOf(self), {
           store: seen?.store ?? store,
-          policy: policyOf(self, policy),
+          policy: policyOf(self, policies[0] as Policy),
           provider: () => seen?.provider(provider) ?? provider,
           self: { pid: 0, http: null },
         })
@@ -152,17 +178,18 @@ export function holdfastWorld(
       remembering,
       answerOf,
     )
-  const planner = new Automaton(
+  const planning = new Automaton(
     'planner',
-    (self) => publishAll(self, storeFor(self, 'planner'), plans),
-    remembering,
+    (self) => planInTurn(self, storeFor(self, 'planner'), policies),
+    { ...remembering, memory: 'all' },
     answerOf,
   )
-  members.push({ id: 'planner', automaton: planner, isCrashable: false, isOutside: true })
+  members.push({ id: 'planner', automaton: planning, isCrashable: false, isOutside: true, own: null })
   const alike = enacting('enactor')
-  for (let index = 1; index <= size.enactors; index++) {
-    const automaton = reductions.twins ? alike : enacting(`enactor-${index}`)
-    members.push({ id: `enactor-${index}`, automaton, isCrashable: true, isOutside: false })
+  for (let index = 0; index < size.enactors; index++) {
+    const automaton = reductions.twins ? alike : enacting(`enactor-${index + 1}`)
+    const own = [shared.layout.claim(index), shared.layout.progress(index)]
+    members.push({ id: `enactor-${index + 1}`, automaton, isCrashable: true, isOutside: false, own })
   }
   if (size.withSweep) {
     const once = mechanism?.sweep ?? ((self: Self, store: Store) => sweepOnce(worldOf(self), store, keepPlans))
@@ -172,18 +199,32 @@ export function holdfastWorld(
       remembering,
       answerOf,
     )
-    members.push({ id: 'sweep', automaton, isCrashable: true, isOutside: false })
+    members.push({ id: 'sweep', automaton, isCrashable: true, isOutside: false, own: null })
   }
-  shared.isConditional = mechanism?.isUnconditional !== true
-  const twins = reductions.twins
-    ? Array.from({ length: size.enactors }, (_, index) => ({ member: index + 1, slots: shared.slotsOf(index) }))
-    : []
-  const world = new World(members, shared, bounds, twins, reductions.alone, reductions.calm)
-  return { world, shared, plans, enactor: alike }
+  shared.authority.kind = mechanism === null ? 'built-in' : mechanism.isUnconditional ? 'unconditional' : 'plain'
+  const taken = { reduced: reductions.alone, calm: reductions.calm, twins: reductions.twins }
+  const learned: Learned[] = []
+  const setting = { members, shared, bounds, taken, plans, owner, deletesAny: mechanism?.sweep !== undefined }
+  let learning: Promise<readonly Learned[]> | undefined
+  const prepare = async (it: World, preparing: Preparing): Promise<void> => {
+    if (reductions.quotient && reductions.last) {
+      learning ??= learnAll(world, setting, preparing)
+      for (const one of await learning) if (!learned.includes(one)) learned.push(one)
+    }
+    for (const index of members.keys()) if (it !== world) it.use(index, world.machine(index))
+    shared.world = it
+  }
+  const world = new World(members, shared, bounds, taken, { prepare })
+  shared.world = world
+  const fewer = (enactors: number): World => {
+    const isPresent = (member: Member) => member.own === null || members.indexOf(member) <= enactors
+    return new World(members, shared, bounds, taken, { prepare, isPresent })
+  }
+  return { world, shared, plans, enactor: alike, learned, fewer }
 }
 
-/** Plans are the same in every interleaving, since one planner makes them one after another: made once. */
-function plansOf({ plans, endpoints }: Size): readonly Publishable[] {
+/** What the plans say: the same in every interleaving, since one planner makes them one after another. */
+function plansOf(plans: number, endpoints: number): readonly Publishable[] {
   const made: Publishable[] = []
   let previous: Parameters<typeof decide>[0]['previous'] = null
   for (let number = 1; number <= plans; number++) {
@@ -212,18 +253,57 @@ function plansOf({ plans, endpoints }: Size): readonly Publishable[] {
   return made
 }
 
-async function publishAll(self: Self, store: Store, plans: readonly Publishable[]): Promise<void> {
-  for (const [before, plan] of plans.entries()) {
-    const publication = await publish(store, plan, before as Revision)
-    assert(publication.kind === 'published', `expected plan ${before + 1} to be published, found ${publication.kind}`)
+const forever = new Promise<never>(() => {})
+
+/**
+ * The production planner. Its time is its own: whenever it waits, it has waited, and finds the policy edited
+ * again, so that it goes from one publication to the next in no time.
+ */
+function planInTurn(self: Self, given: Store, policies: readonly Policy[]): Promise<unknown> {
+  let now = 0
+  let published = 0
+  const unlessDone = async <T>(go: () => Promise<T>): Promise<T> => await (published < policies.length ? go() : forever)
+  const store: Store = {
+    get: (key) => unlessDone(() => given.get(key)),
+    range: (prefix, page) => unlessDone(() => given.range(prefix, page)),
+    commit: (compares, writes) => unlessDone(() => given.commit(compares, writes)),
+    watch: (_prefix, after, timeoutMs) =>
+      unlessDone(async () => {
+        now += Math.max(1, timeoutMs)
+        return { kind: 'quiet', revision: after }
+      }),
+    close: async () => {},
   }
-  self.end()
+  const world: ProgramWorld = {
+    ...worldOf(self),
+    clock: {
+      now: () => now as Instant,
+      wall: () => now as EpochMs,
+      async sleep(ms) {
+        now += ms
+      },
+    },
+    trace: ({ event }) => {
+      if (event !== 'plan.published') return
+      published += 1
+      if (published === policies.length) self.end()
+    },
+  }
+  const policy: PolicySource = {
+    read: () =>
+      unlessDone(async () => ({
+        kind: 'policy',
+        policy: policies[published] as Policy,
+        modified: (published + 1) as EpochMs,
+      })),
+  }
+  return planner(world, { store, policy, self: { pid: 0, http: null } })
 }
 
 /** After every plan, and whenever time has passed. */
-async function sweep(_self: Self, store: Store, once: (self: Self, store: Store) => Promise<unknown>): Promise<never> {
+async function sweep(self: Self, store: Store, once: (self: Self, store: Store) => Promise<unknown>): Promise<never> {
   for (let seen = 0 as Revision; ; ) {
     seen = (await store.watch(keys.head.prefix, seen, 1_000)).revision
-    await once(_self, store)
+    await once(self, store)
   }
 }

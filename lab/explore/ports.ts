@@ -5,7 +5,7 @@ import type { Policy, PolicySource } from '../../src/model/policy.ts'
 import type { Change, Provider, Published, Reading, WriteOutcome } from '../../src/providers/provider.ts'
 import type { Commit, Compare, Entry, Range, Revision, Store, Watched, Write } from '../../src/store/store.ts'
 import type { EpochMs, Instant, World } from '../../src/world/world.ts'
-import type { Operation, Self } from './program.ts'
+import { type Operation, type Self, tickMs } from './program.ts'
 
 export type Asked =
   | { readonly kind: 'get'; readonly key: string }
@@ -26,15 +26,28 @@ const counting = /^enact\.(applied|repaired|conflicted|fenced|outrun)$/
 /** What can be known from outside of how far an enactor is: the plan that it read last, the last one of which it saw every live name. */
 interface Known {
   head: number
+  plan: number
+  /** Names looked at since all were last seen. */
+  readonly looked: Set<Name>
+  /** Plans asked for and not found since then. */
+  missed: string
   completed: number
   /** Who asks for the head next: a turn that begins, a turn that has read its plan, or a pass before it writes. */
   asks: 'turn' | 'plan' | 'pass'
-  /** How often the clock was looked at in this turn: also at the end of every pass. */
-  looks: number
+  /** What the clock said each time that it was looked at in this turn: also at the end of every pass. */
+  looks: string
 }
 const known = new WeakMap<Self, Known>()
 function knownOf(self: Self): Known {
-  const found = known.get(self) ?? { head: 0, completed: 0, asks: 'pass', looks: 0 }
+  const found = known.get(self) ?? {
+    head: 0,
+    plan: 0,
+    looked: new Set<Name>(),
+    missed: '',
+    completed: 0,
+    asks: 'pass',
+    looks: '',
+  }
   known.set(self, found)
   return found
 }
@@ -55,8 +68,10 @@ export function worldOf(self: Self): World {
     id: self.id,
     clock: {
       now: () => {
-        self.note('looked', String(++knownOf(self).looks))
-        return self.now() as Instant
+        const now = self.now()
+        knownOf(self).looks += ` ${now / tickMs}`
+        self.note('looked', knownOf(self).looks)
+        return now as Instant
       },
       wall: () => self.now() as EpochMs,
       sleep: (ms) => (ms <= settleMs ? Promise.resolve() : sleep()),
@@ -65,8 +80,13 @@ export function worldOf(self: Self): World {
     net: { ask: never, connect: never, request: never },
     trace: ({ event, plan }) => {
       if (event === 'enact.completed') {
-        knownOf(self).completed = Number(plan)
+        const knows = knownOf(self)
+        knows.completed = Number(plan)
         self.note('completed', String(plan))
+        for (const name of knows.looked) self.note(`found ${name}`, '')
+        knows.looked.clear()
+        knows.missed = ''
+        self.note('missed', '')
       }
       if (counting.test(event)) self.note('counted', 'since')
     },
@@ -80,7 +100,7 @@ export function policyOf(self: Self, policy: Policy): PolicySource {
       self.note('woken', '')
       const knows = knownOf(self)
       knows.asks = 'turn'
-      knows.looks = 0
+      knows.looks = ''
       self.note('looked', '')
       return { kind: 'policy', policy, modified: 0 as EpochMs }
     },
@@ -106,7 +126,15 @@ export function storeOf(self: Self, canonical: (key: string, value: Uint8Array) 
       if (isHead) knows.asks = 'pass'
       const entry = await ask<Entry | undefined>(self, `get ${key}`, topic, { kind: 'get', key })
       if (isHead && entry !== undefined) knows.head = entry.revision
-      if (key.startsWith(keys.plan.prefix)) knows.asks = 'plan'
+      if (key.startsWith(keys.plan.prefix)) {
+        knows.asks = 'plan'
+        knows.plan = Number(key.slice(keys.plan.prefix.length))
+        // Whose plan is gone may take it that the store has lost its history, and forget what it saw.
+        if (entry === undefined) {
+          knows.missed += ` ${knows.plan}`
+          self.note('missed', knows.missed)
+        }
+      }
       return entry
     },
     async range(prefix) {
@@ -153,7 +181,18 @@ export function storeOf(self: Self, canonical: (key: string, value: Uint8Array) 
 export function providerOf(self: Self): Provider & { put(published: Published): Promise<void> } {
   return {
     guarantee: 'atomic-conditional',
-    read: (_zone, names) => ask<readonly Reading[]>(self, `read ${names.join(' ')}`, 'read', { kind: 'read', names }),
+    async read(_zone, names) {
+      const readings = await ask<readonly Reading[]>(self, `read ${names.join(' ')}`, 'read', { kind: 'read', names })
+      // What was seen stays seen until all has been seen, whichever plan it was seen in.
+      const knows = knownOf(self)
+      for (const reading of readings) {
+        if (reading.kind !== 'published') continue
+        const { name, marker } = reading.published
+        knows.looked.add(name)
+        self.note(`found ${name}`, `${marker[0]?.[1] ?? 'nothing'} while ${knows.plan} was at work`)
+      }
+      return readings
+    },
     write: async (_zone, changes) => {
       const outcomes: WriteOutcome[] = []
       for (const change of changes) {
@@ -162,7 +201,7 @@ export function providerOf(self: Self): Provider & { put(published: Published): 
         outcomes.push(
           await ask<WriteOutcome>(
             self,
-            `write ${name} g=${marker.generation} if ${found} ${expected.addresses.join(' ')}`.trimEnd(),
+            `write ${name} g=${marker.generation} if ${`${found} ${expected.addresses.join(' ')}`.trimEnd()}\n${JSON.stringify(change)}`,
             `write ${name}`,
             { kind: 'write', change },
           ),

@@ -5,7 +5,7 @@
  * next ones. Programs are deterministic, so what a program is, is what it has been told, and when.
  */
 
-/** Equal texts, equal operations. */
+/** Equal texts, equal operations; what comes after the first line is not for people. */
 export interface Operation {
   readonly text: string
   /** What is asked: of earlier answers to the same question a program at rest remembers the last. */

@@ -1,102 +1,71 @@
-/** What Holdfast's programs share: the store's documents and the records at the authority, and the checks on them. */
-import { assert } from '../../src/base/assert.ts'
-import { fromUtf8, utf8 } from '../../src/base/bytes.ts'
-import type { Answer } from '../../src/model/answer.ts'
-import type { Generation } from '../../src/model/generation.ts'
+/** What Holdfast's programs share, and what each of their operations does to it. */
+import type { IpAddress } from '../../src/model/address.ts'
 import { keys } from '../../src/model/keys.ts'
-import { type Marker, markerStrings } from '../../src/model/marker.ts'
 import type { Name } from '../../src/model/name.ts'
-import { shardLines } from '../../src/model/plan.ts'
 import type { Publishable } from '../../src/plan/publish.ts'
-import type { Change, Published, Reading, WriteOutcome } from '../../src/providers/provider.ts'
-import {
-  type Commit,
-  type Entry,
-  never,
-  type Range,
-  type Revision,
-  type Watched,
-  type Write,
-} from '../../src/store/store.ts'
-import { type Check, generationAt, type Scene, type Violation } from '../checks/check.ts'
-import { forward } from '../checks/forward.ts'
-import { neverEmpty } from '../checks/never-empty.ts'
-import { wayBack } from '../checks/way-back.ts'
-import { whole } from '../checks/whole.ts'
-import type { Standing } from '../sim/authority.ts'
+import type { Reading, WriteOutcome } from '../../src/providers/provider.ts'
+import type { Write } from '../../src/store/store.ts'
+import { generationAt, type Violation } from '../checks/check.ts'
+import { Authority } from './authority.ts'
+import { Documents } from './documents.ts'
 import type { Reductions, Size } from './holdfast.ts'
 import { Interned } from './intern.ts'
+import { Judge } from './judge.ts'
+import { Layout } from './layout.ts'
 import type { Asked } from './ports.ts'
 import type { Operation } from './program.ts'
+import { Quotient } from './quotient.ts'
 import type { Action, Member, Shared, State, World } from './world.ts'
 
-interface Document {
-  readonly value: Uint8Array
-  /** For the head the number of its plan; for others the same as long as the content is. */
-  readonly revision: Revision
-}
-
-type Value = { readonly document: Document } | { readonly standing: Standing }
-
-const nothing: Standing = { marker: [], addresses: [], alias: null, ttl: null }
-const stale = ' before head moved'
+type Deed = Pick<Action, 'isAlone' | 'run'>
+const never = () => false
 
 export class HoldfastShared implements Shared {
-  readonly slots: number
-  isConditional = true
-  readonly #values = new Interned<Value>()
+  readonly mustEnd = true
+  readonly layout: Layout
+  readonly documents: Documents
+  readonly authority: Authority
+  readonly keepPlans: number
+  /** Names at which somebody else's records stand from the beginning. */
+  readonly foreign: ReadonlySet<Name>
+  /** The world that is explored now; programs are learned in another one. */
+  world: World | null = null
+  readonly #judge: Judge
   readonly #told = new Interned<unknown>()
-  readonly #slotOfKey = new Map<string, number>()
-  readonly #names: readonly Name[]
-  readonly #firstName: number
-  readonly #firstClaim: number
-  readonly #enactors: number
-  readonly #hasSweep: boolean
   readonly #members: readonly Member[]
-  readonly #plans: readonly Publishable[]
-  readonly #keepPlans: number
-  readonly #ticks: number
   readonly #reductions: Reductions
-  readonly #world: () => World
-  readonly #base: number
-  readonly #verdicts = new Map<string, Violation | null>()
+  readonly #sweep: number
+  readonly #ticks: number
+  /** By machine, in which states it may still ask how far it was in a life before. */
+  readonly #recalls = new Map<Quotient, Uint8Array>()
   #violation: Violation | null = null
 
   constructor(
     size: Size,
     plans: readonly Publishable[],
+    names: readonly Name[],
     keepPlans: number,
     members: readonly Member[],
     ticks: number,
     reductions: Reductions,
-    world: () => World,
+    zone: Name,
+    foreign: ReadonlySet<Name>,
   ) {
-    let slot = 0
-    this.#slotOfKey.set(keys.head.key(), slot++)
-    for (const { head, newShards } of plans) {
-      this.#slotOfKey.set(keys.plan.key(head.generation), slot++)
-      for (const digest of newShards.keys()) this.#slotOfKey.set(keys.shard.key(digest), slot++)
-    }
-    this.#firstClaim = slot
-    slot += size.enactors * 2
-    this.#firstName = slot
-    this.#names = Array.from({ length: size.endpoints }, (_, endpoint) => `e${endpoint}.test.` as Name)
-    this.slots = slot + size.endpoints
-    this.#enactors = size.enactors
-    this.#hasSweep = size.withSweep
+    const count = 1 + size.enactors + Number(size.withSweep)
+    this.layout = new Layout(plans, names, size.enactors, count)
+    this.documents = new Documents(this.layout, this.#told)
+    this.authority = new Authority(zone)
+    this.#judge = new Judge(this.layout, this.documents, this.authority, plans, keepPlans, foreign)
     this.#members = members
-    this.#plans = plans
-    this.#keepPlans = keepPlans
-    this.#ticks = ticks
+    this.keepPlans = keepPlans
+    this.foreign = foreign
     this.#reductions = reductions
-    this.#world = world
-    // Planner, enactors, perhaps the sweep; see World.baseOf.
-    this.#base = 1 + size.enactors + (size.withSweep ? 1 : 0) + 5
+    this.#sweep = size.withSweep ? count - 1 : -1
+    this.#ticks = ticks
   }
 
-  /** Claim and progress of an enactor. */
-  slotsOf(enactor: number): readonly number[] {
-    return [this.#firstClaim + enactor, this.#firstClaim + this.#enactors + enactor]
+  get slots(): number {
+    return this.layout.slots
   }
 
   answerOf(told: number): unknown {
@@ -107,10 +76,21 @@ export class HoldfastShared implements Shared {
     return this.#told.text(told).split('\n', 1)[0] as string
   }
 
-  /** The records and the newest plan, as text. */
-  describe(state: State): string {
-    const records = this.#names.map((name) => this.#tellStanding(this.#valueAt(state, this.#slotOfName(name))))
-    return `head ${this.#headRevision(state)}: ${records.join(', ')}`
+  /** The records and the newest plan, as text; with `plans`, which plans are there too. */
+  describe(state: State, plans = false): string {
+    const zone = this.layout.at(state, this.layout.zone)
+    const there = [...this.layout.common].filter(
+      ([key, slot]) => key.startsWith(keys.plan.prefix) && this.layout.at(state, slot) !== 0,
+    )
+    const left = plans ? `, plans ${there.map(([key]) => Number(key.slice(keys.plan.prefix.length))).join(' ')}` : ''
+    return `head ${this.documents.head(state)}: ${this.layout.names.map((name) => this.#tellStanding(zone, name)).join(', ')}${left}`
+  }
+
+  begin(state: State): void {
+    const theirs = { marker: [], addresses: ['192.0.2.1' as IpAddress], alias: null, ttl: 60 }
+    let zone = 0
+    for (const name of this.foreign) zone = this.authority.put(zone, name, theirs)
+    this.layout.put(state, this.layout.zone, zone)
   }
 
   takeViolation(): Violation | null {
@@ -119,70 +99,46 @@ export class HoldfastShared implements Shared {
     return violation
   }
 
+  atRest(state: State): Violation | null {
+    return this.#judge.atRest(this.#row(state))
+  }
+
   compile({ text, isTimed, data }: Operation, member: number): Action {
     const asked = data as Asked
     const action = {
-      text: asked.kind === 'commit' ? this.#tellCommit(text, asked.writes) : text,
+      text: asked.kind === 'commit' ? tellCommit(text, asked.writes) : text,
       isTimed,
       isWrite: asked.kind === 'commit' || asked.kind === 'write' || asked.kind === 'put',
       canLie: asked.kind === 'write',
       isReady: () => true,
-      isAlone: () => false,
+      isAlone: never,
     }
     switch (asked.kind) {
       case 'get':
         return { ...action, ...this.#get(asked.key, member) }
       case 'range':
         return { ...action, ...this.#range(asked.prefix, member) }
-      case 'watch': {
-        const told = (revision: number, kind: 'changed' | 'quiet') =>
-          this.#told.number(
-            `${kind} ${revision}`,
-            (): Watched =>
-              kind === 'quiet'
-                ? { kind, revision: revision as Revision }
-                : { kind, keys: ['head'], revision: revision as Revision },
-          )
+      case 'watch':
         return {
           ...action,
-          isReady: (state) => this.#headRevision(state) !== asked.after,
-          run: (state) => {
-            const revision = this.#headRevision(state)
-            return told(revision, revision === asked.after ? 'quiet' : 'changed')
-          },
+          isReady: (state) => this.documents.head(state) !== asked.after,
+          run: (state) => this.documents.watch(state, asked.after),
         }
-      }
       case 'sleep':
-        return { ...action, isReady: () => false, run: () => this.#told.number('', () => undefined) }
+        return { ...action, isReady: never, run: () => this.#told.number('', () => undefined) }
       case 'commit':
         return { ...action, ...this.#commit(asked, member, text) }
-      case 'read': {
-        const slots = asked.names.map((name) => this.#slotOfName(name))
-        return {
-          ...action,
-          run: (state) => {
-            const found = slots.map((slot) => this.#valueAt(state, slot))
-            return this.#told.number(
-              `read ${found.map((value) => this.#tellStanding(value)).join(', ')}\n${slots} ${found}`,
-              () =>
-                asked.names.map(
-                  (name, index): Reading => ({
-                    kind: 'published',
-                    published: { name, ...this.#standing(found[index] as number) },
-                  }),
-                ),
-            )
-          },
-        }
-      }
+      case 'read':
+        return { ...action, run: (state) => this.#read(this.layout.at(state, this.layout.zone), asked.names) }
       case 'write':
-        return { ...action, ...this.#write(asked.change, member) }
+        return { ...action, ...this.#write(asked, member) }
       case 'put': {
         const { name, ...standing } = asked.published
         return {
           ...action,
           run: (state) => {
-            this.#put(state, name, standing, member)
+            const zone = this.layout.at(state, this.layout.zone)
+            this.#setZone(state, name, this.authority.put(zone, name, standing), member)
             return this.#told.number('', () => undefined)
           },
         }
@@ -190,330 +146,154 @@ export class HoldfastShared implements Shared {
     }
   }
 
-  #get(key: string, member: number): Pick<Action, 'isAlone' | 'run'> {
-    const slot = this.#slotFor(key, member)
+  #get(key: string, member: number): Deed {
+    const slot = this.layout.slotOf(key, member)
     const isOwn = /^(claim|progress)\//.test(key)
     const isPlan = /^(plan|shard)\//.test(key)
-    // Only the sweep deletes plans, and there is one.
-    const isSweep = (this.#members[member] as Member).id === 'sweep'
+    const run = (state: State) => this.documents.get(state, key, slot)
+    // One planner writes head, plans and the policy in force; one sweep deletes plans, never those that the planner reads.
+    if (isOwn || member === 0 || key === keys.policy.key() || (isPlan && member === this.#sweep))
+      return { isAlone: () => true, run }
+    return { isAlone: (state, isLate) => (isPlan ? !this.#canSweep(state, isLate) : this.#isPublished(state)), run }
+  }
+
+  #range(prefix: string, member: number): Deed {
+    const { layout, documents } = this
+    const isSweep = member === this.#sweep
+    const isProgress = prefix === keys.progress.prefix
+    const isHidden = isProgress && !isSweep && this.#reductions.evidence
+    const isOfEnactors = isProgress || prefix === keys.claim.prefix
+    if (isHidden || !isOfEnactors) {
+      const slots = isHidden ? [] : [...layout.common].filter(([key]) => key.startsWith(prefix))
+      return {
+        isAlone: (state) => isHidden || slots.length === 0 || member === 0 || (isSweep && this.#isPublished(state)),
+        run: (state) =>
+          documents.entries(
+            prefix,
+            slots.map(([key, slot]) => [key, layout.at(state, slot)] as const).filter(([, value]) => value !== 0),
+          ),
+      }
+    }
     return {
-      isAlone: (state) => isOwn || (isPlan ? isSweep || !this.#canSweep(state) : this.#isPublished(state)),
+      isAlone: never,
       run: (state) => {
-        const value = slot === undefined ? 0 : this.#valueAt(state, slot)
-        const found = value === 0 ? undefined : this.#document(value)
-        const text =
-          found === undefined ? 'nothing' : key === keys.head.key() ? `plan ${found.revision}` : isPlan ? 'found' : ''
-        return this.#told.number(`${text}\n${key} ${value}`, () =>
-          found === undefined ? undefined : ({ key, ...found } satisfies Entry),
+        const values = Array.from({ length: layout.enactors }, (_, enactor) => {
+          const value = documents.fresh(layout.at(state, isProgress ? layout.progress(enactor) : layout.claim(enactor)))
+          return isProgress && isSweep && this.#reductions.roots && value !== 0 ? documents.asRoot(value) : value
+        })
+        // Which enactor said it makes no difference to anybody who asks for all.
+        if (this.#reductions.twins) values.sort((a, b) => a - b)
+        const found = values.map((value, index) => [`${prefix}enactor-${index + 1}`, value] as const)
+        return documents.entries(
+          prefix,
+          found.filter(([, value]) => value !== 0),
         )
       },
     }
   }
 
-  #range(prefix: string, member: number): Pick<Action, 'isAlone' | 'run'> {
-    const isEnactor = (this.#members[member] as Member).id.startsWith('enactor')
-    const isHidden = isEnactor && prefix === keys.progress.prefix && this.#reductions.evidence
-    const isOfEnactors = prefix === keys.progress.prefix || prefix === keys.claim.prefix
-    return {
-      isAlone: (state) => isHidden || (!isOfEnactors && this.#isPublished(state) && !isEnactor),
-      run: (state) => {
-        const found: (readonly [key: string, value: number])[] = []
-        if (isOfEnactors && !isHidden) {
-          const first = this.#firstClaim + (prefix === keys.claim.prefix ? 0 : this.#enactors)
-          const values = Array.from({ length: this.#enactors }, (_, index) => this.#valueAt(state, first + index))
-          // Which enactor said it makes no difference to anybody who asks for all.
-          if (this.#reductions.twins) values.sort((a, b) => a - b)
-          for (const [index, value] of values.entries())
-            if (value !== 0) found.push([`${prefix}enactor-${index + 1}`, this.#fresh(value)])
-        } else if (!isHidden)
-          for (const [key, slot] of this.#slotOfKey) {
-            const value = this.#valueAt(state, slot)
-            if (key.startsWith(prefix) && value !== 0) found.push([key, value])
-          }
-        const text = found.map(([key, value]) => `${key}=${value}`).join(' ')
-        return this.#told.number(`\nrange ${prefix} ${text}`, (): Range => {
-          const entries = found.map(([key, value]): Entry => ({ key, ...(this.#document(value) as Document) }))
-          return { entries, revision: 1 as Revision, more: false }
-        })
-      },
-    }
-  }
-
-  #commit(
-    { compares, writes }: Extract<Asked, { kind: 'commit' }>,
-    member: number,
-    text: string,
-  ): Pick<Action, 'isAlone' | 'run'> {
-    const wanted = compares.map(({ key, revision }) => ({ key, slot: this.#slotFor(key, member), revision }))
-    const changes = writes.map((write) => {
-      const slot = this.#slotFor(write.key, member)
-      assert(slot !== undefined, `expected a key of this world, found ${write.key}`)
-      return { slot, write, value: write.kind === 'put' ? this.#documentNumber(write.key, write.value) : 0 }
-    })
+  #commit({ compares, writes }: Extract<Asked, { kind: 'commit' }>, member: number, text: string): Deed {
+    const { layout, documents } = this
+    const run = documents.commit(compares, writes, member)
     const movesHead = writes.some(({ key }) => key === keys.head.key())
     const deletes = writes.some(({ kind }) => kind === 'delete')
     const isOfEnactor = writes.every(({ key }) => /^(claim|progress)\//.test(key))
+    const isOfPlanner = writes.every(({ key }) => key === keys.policy.key())
     const by = (this.#members[member] as Member).id
     return {
-      isAlone: (state) => isOfEnactor && !this.#canSweep(state),
-      run: (state) => {
-        const failed = wanted.flatMap(({ key, slot, revision }) => {
-          const value = slot === undefined ? 0 : this.#valueAt(state, slot)
-          const found = value === 0 ? never : (this.#document(value) as Document).revision
-          return found === revision ? [] : [{ key, revision, found }]
-        })
-        if (failed.length > 0)
-          return this.#told.number(`conflict\n${JSON.stringify(failed)}`, (): Commit => ({ kind: 'conflict', failed }))
-        const key = movesHead || deletes ? `${text} ${by} ${this.#checkedText(state)}` : ''
-        for (const { slot, value } of changes) state[this.#base + slot] = value
-        if (movesHead && this.#hasSweep)
-          for (let index = 0; index < this.#enactors; index++) this.#makeStale(state, this.#firstClaim + index)
-        if (movesHead || deletes)
-          this.#violation ??= this.#verdict(key, () => this.#judgeCommit(state, key, writes, by))
-        return this.#told.number('done', (): Commit => ({ kind: 'committed', revision: 1 as Revision }))
-      },
+      isAlone: (state, isLate) => isOfPlanner || (isOfEnactor && !this.#canSweep(state, isLate)),
+      run: (state) =>
+        run(state, (before) => {
+          if (movesHead && this.#sweep >= 0)
+            for (let enactor = 0; enactor < layout.enactors; enactor++) {
+              const slot = layout.claim(enactor)
+              layout.put(state, slot, documents.makeStale(layout.at(state, slot)))
+            }
+          if (!movesHead && !deletes) return
+          const row = Int32Array.from(before.split(','), Number)
+          this.#violation ??= this.#judge.onCommit(row, this.#row(state), writes, text, by)
+        }),
     }
   }
 
-  #write(change: Change, member: number): Pick<Action, 'run'> {
-    const { name, expected, answer, marker } = change
-    const after = standingOf(answer, marker)
-    const slot = this.#slotOfName(name)
-    const matches = new Map<number, boolean>()
+  #read(zone: number, names: readonly Name[]): number {
+    const found = names.map((name) => this.#tellStanding(zone, name)).join(', ')
+    const readings = () =>
+      names.map((name): Reading => ({ kind: 'published', published: { name, ...this.authority.standing(zone, name) } }))
+    const exact = names.map((name) => `${name} ${JSON.stringify(this.authority.standing(zone, name))}`).join(' ')
+    return this.#told.number(`read ${found}\n${exact}`, readings)
+  }
+
+  #write({ change }: Extract<Asked, { kind: 'write' }>, member: number): Pick<Action, 'run'> {
+    const text = JSON.stringify(change)
     return {
       run: (state, isLie) => {
-        const before = this.#valueAt(state, slot)
-        let isSame = matches.get(before)
-        if (isSame === undefined) {
-          isSame = isExpected(this.#standing(before), expected)
-          matches.set(before, isSame)
-        }
-        if (!isSame && this.isConditional)
-          return this.#told.number('conflict', (): WriteOutcome => ({ kind: 'conflict', reason: 'not what was read' }))
-        if (!isLie) this.#put(state, name, after, member)
-        return this.#told.number('accepted', (): WriteOutcome => ({ kind: 'accepted' }))
+        const { outcome, zone } = this.authority.write(this.layout.at(state, this.layout.zone), change, text)
+        if (outcome.kind === 'accepted' && !isLie) this.#setZone(state, change.name, zone, member)
+        const why = outcome.kind === 'accepted' ? '' : outcome.reason
+        return this.#told.number(`${outcome.kind}\n${why}`, (): WriteOutcome => outcome)
       },
     }
   }
 
-  #put(state: State, name: Name, after: Standing, member: number): void {
-    const slot = this.#slotOfName(name)
-    const before = this.#valueAt(state, slot)
-    const value = this.#values.number(JSON.stringify(after), () => ({ standing: after }))
-    state[this.#base + slot] = value
-    const by = (this.#members[member] as Member).id
-    this.#violation ??= this.#verdict(`${name} ${before} ${value}`, () => {
-      const scene = this.#scene(state)
-      const [s1, s2, s3] = [forward(), neverEmpty(scene), whole()]
-      this.#feedPlans([s3])
-      const old = this.#standing(before)
-      for (const check of [s1, s2, s3]) {
-        const violation = check.onRecords?.(name, old, after, by)
-        if (violation != null) return violation
-      }
-      return null
-    })
+  #setZone(state: State, name: Name, zone: number, member: number): void {
+    const before = this.layout.at(state, this.layout.zone)
+    this.layout.put(state, this.layout.zone, zone)
+    this.#violation ??= this.#judge.onRecords(this.#row(state), name, before, (this.#members[member] as Member).id)
   }
 
-  /** The lab's own checks, told what they would have seen on the way here. */
-  #judgeCommit(state: State, key: string, writes: readonly Write[], by: string): Violation | null {
-    const scene = this.#scene(state)
-    const check = wayBack(scene, this.#keepPlans)
-    const before = JSON.parse(key.slice(key.lastIndexOf(' [') + 1)) as number[]
-    const claims = Array.from({ length: this.#enactors }, (_, index) => index)
-    const claim = (index: number): Write[] => {
-      const value = before[this.#firstClaim + index] as number
-      return value === 0 ? [] : [{ kind: 'put', key: `claim/enactor-${index + 1}`, value: new Uint8Array() }]
+  tidy(state: State, member: number): void {
+    if (!this.#reductions.forgotten || member === 0 || member === this.#sweep) return
+    const { layout } = this
+    const isSwept = this.#sweep >= 0
+    if (!isSwept) layout.put(state, layout.claim(member - 1), 0)
+    const world = this.world as World
+    const machine = world.machine(member)
+    if (!(machine instanceof Quotient) || !this.#reductions.evidence || world.bounds.crashes > 0) return
+    let recalls = this.#recalls.get(machine)
+    if (recalls === undefined) {
+      recalls = machine.canStillAsk(({ text }) => text.startsWith(`get ${keys.progress.prefix}`))
+      this.#recalls.set(machine, recalls)
     }
-    const isStale = (index: number) => this.#values.text(before[this.#firstClaim + index] as number).endsWith(stale)
-    for (const index of claims.filter(isStale)) check.onCommit?.(claim(index), `enactor-${index + 1}`)
-    const head = before[0] as number
-    this.#feedPlans([check])
-    if (head !== 0)
-      check.onCommit?.([{ kind: 'put', key: 'head', value: (this.#document(head) as Document).value }], 'past')
-    for (const index of claims.filter((index) => !isStale(index)))
-      check.onCommit?.(claim(index), `enactor-${index + 1}`)
-    for (const name of this.#names)
-      check.onRecords?.(name, nothing, this.#standing(before[this.#slotOfName(name)] as number), 'past')
-    const forwards = forward()
-    if (head !== 0)
-      forwards.onCommit?.([{ kind: 'put', key: 'head', value: (this.#document(head) as Document).value }], 'past')
-    return check.onCommit?.(writes, by) ?? forwards.onCommit?.(writes, by) ?? null
-  }
-
-  #feedPlans(checks: readonly Check[]): void {
-    for (const { newShards } of this.#plans)
-      for (const [digest, text] of newShards)
-        for (const check of checks)
-          check.onCommit?.([{ kind: 'put', key: keys.shard.key(digest), value: utf8(text) }], 'past')
-  }
-
-  #verdict(key: string, judge: () => Violation | null): Violation | null {
-    const known = this.#verdicts.get(key)
-    if (known !== undefined) return known
-    const verdict = judge()
-    this.#verdicts.set(key, verdict)
-    return verdict
-  }
-
-  #checkedText(state: State): string {
-    return JSON.stringify([...state.subarray(this.#base)])
-  }
-
-  #scene(state: State): Scene {
-    const at = state.slice()
-    const stored = (key: string): Uint8Array | undefined => {
-      const enactor = /^(claim|progress)\/enactor-(\d+)$/.exec(key)
-      const slot =
-        enactor === null
-          ? this.#slotOfKey.get(key)
-          : this.#firstClaim + (enactor[1] === 'claim' ? 0 : this.#enactors) + Number(enactor[2]) - 1
-      const value = slot === undefined ? 0 : this.#valueAt(at, slot)
-      return value === 0 ? undefined : this.#document(value)?.value
-    }
-    const all = [
-      ...this.#slotOfKey.keys(),
-      ...Array.from({ length: this.#enactors }, (_, index) => [
-        `claim/enactor-${index + 1}`,
-        `progress/enactor-${index + 1}`,
-      ]).flat(),
-    ]
-    return {
-      standing: (name) => this.#standing(this.#valueAt(at, this.#slotOfName(name))),
-      names: () => this.#names,
-      stored,
-      storedKeys: (prefix) => all.filter((key) => key.startsWith(prefix) && stored(key) !== undefined),
-      now: () => 0,
-    }
-  }
-
-  /** L1 and L2 at the end of all things: the newest plan is what every endpoint answers. */
-  atRest(state: State): Violation | null {
-    const scene = this.#scene(state)
-    const head = keys.head.decode(scene.stored(keys.head.key()) ?? new Uint8Array())
-    if (head === undefined) return { invariant: 'L1', text: 'there is no head' }
-    const plan = keys.plan.decode(scene.stored(keys.plan.key(head.generation as Generation)) ?? new Uint8Array())
-    if (plan === undefined) return { invariant: 'S4', text: `plan ${head.generation} is gone` }
-    for (const digest of plan.shards) {
-      const shard = scene.stored(keys.shard.key(digest))
-      if (shard === undefined) return { invariant: 'S4', text: `a shard of plan ${head.generation} is gone` }
-      for (const line of shardLines(fromUtf8(shard))) {
-        const [name, since, , , , record] = line.split(' ')
-        const standing = scene.standing(name as Name)
-        const found = `generation ${generationAt(standing)} ${standing.addresses.join(' ')}`
-        const want = `generation ${since} ${record?.replace(/\*.*/, '')}`
-        if (found !== want)
-          return {
-            invariant: 'L1',
-            text: `nothing more will happen, and ${name} has ${found} where plan ${head.generation} says ${want}`,
-          }
-      }
-    }
-    return null
+    if (recalls[state[member] as number] === 1) return
+    const slot = layout.progress(member - 1)
+    const value = layout.at(state, slot)
+    if (value !== 0) layout.put(state, slot, isSwept ? this.documents.asRoot(value) : 0)
   }
 
   #isPublished(state: State): boolean {
-    return this.#world().hasEnded(state, 0)
+    return (this.world as World).hasEnded(state, 0)
   }
 
   /** Whether the sweep may still look at anything. */
-  #canSweep(state: State): boolean {
-    if (!this.#hasSweep) return false
-    const world = this.#world()
-    const sweep = this.#members.length - 1
-    return !(this.#isPublished(state) && world.tick(state) >= this.#ticks && world.isIdle(state, sweep))
+  #canSweep(state: State, isLate: boolean): boolean {
+    if (this.#sweep < 0) return false
+    const world = this.world as World
+    const isOver = this.#isPublished(state) && world.tick(state) >= this.#ticks
+    return !(isOver && (isLate || world.isIdle(state, this.#sweep)))
   }
 
-  #headRevision(state: State): number {
-    const value = state[this.#base] as number
-    return value === 0 ? 0 : (this.#document(value) as Document).revision
+  #row(state: State): Int32Array {
+    return state.slice(state.length - this.slots)
   }
 
-  #valueAt(state: State, slot: number): number {
-    return state[this.#base + slot] as number
-  }
-
-  #document(value: number): Document | undefined {
-    const found = this.#values.value(value)
-    return found !== undefined && 'document' in found ? found.document : undefined
-  }
-
-  #standing(value: number): Standing {
-    const found = this.#values.value(value)
-    return found !== undefined && 'standing' in found ? found.standing : nothing
-  }
-
-  #tellStanding(value: number): string {
-    const standing = this.#standing(value)
+  #tellStanding(zone: number, name: Name): string {
+    const standing = this.authority.standing(zone, name)
     const generation = generationAt(standing)
     return generation === null ? 'nothing' : `plan ${generation}'s ${standing.addresses.join(' ') || 'no address'}`
   }
-
-  #tellCommit(text: string, writes: readonly Write[]): string {
-    const claim = /^put claim.*"generation":(\d+)/.exec(text)
-    if (claim !== null) return `claims plan ${claim[1]}`
-    const progress = /^put progress.*"working":(\d+).*"enacted":(\d+)/.exec(text)
-    if (progress !== null) return `says that it works on plan ${progress[1]} and has seen plan ${progress[2]} published`
-    const head = writes.find(({ key }) => key === keys.head.key())
-    if (head?.kind === 'put') return `publishes plan ${keys.head.decode(head.value)?.generation}`
-    const gone = writes.flatMap(({ kind, key }) =>
-      kind === 'delete' && key.startsWith('plan/') ? [Number(key.slice(5))] : [],
-    )
-    if (gone.length > 0) return `deletes plan ${gone.join(' and ')}`
-    return text
-  }
-
-  #fresh(value: number): number {
-    const text = this.#values.text(value)
-    return text.endsWith(stale)
-      ? this.#values.number(text.slice(0, -stale.length), () => this.#values.value(value) as Value)
-      : value
-  }
-
-  #makeStale(state: State, slot: number): void {
-    const value = this.#valueAt(state, slot)
-    if (value === 0) return
-    const text = this.#values.text(value)
-    if (text.endsWith(stale)) return
-    state[this.#base + slot] = this.#values.number(`${text}${stale}`, () => this.#values.value(value) as Value)
-  }
-
-  #documentNumber(key: string, value: Uint8Array): number {
-    const kind = key.replace(/\/.*/, '')
-    const name = /^(claim|progress)$/.test(kind) ? kind : key
-    const head = key === keys.head.key() ? keys.head.decode(value)?.generation : undefined
-    const text = `${name}: ${fromUtf8(value)}`
-    return this.#values.number(text, () => ({
-      document: { value: value.slice(), revision: (head ?? revisionOf(text)) as Revision },
-    }))
-  }
-
-  #slotFor(key: string, member: number): number | undefined {
-    if (key.startsWith('claim/')) return this.#firstClaim + member - 1
-    if (key.startsWith('progress/')) return this.#firstClaim + this.#enactors + member - 1
-    return this.#slotOfKey.get(key)
-  }
-
-  #slotOfName(name: Name): number {
-    return this.#firstName + this.#names.indexOf(name)
-  }
 }
 
-/** The same for the same content. */
-function revisionOf(text: string): number {
-  let hash = 1
-  for (let index = 0; index < text.length; index++) hash = (Math.imul(hash, 31) + text.charCodeAt(index)) >>> 1
-  return hash + 1
-}
-
-const isExpected = ({ marker, addresses, alias }: Standing, expected: Published): boolean =>
-  JSON.stringify([marker, [...addresses].sort(), alias]) ===
-  JSON.stringify([expected.marker, [...expected.addresses].sort(), expected.alias])
-
-function standingOf(answer: Answer, marker: Marker): Standing {
-  const strings = [markerStrings(marker)]
-  if (answer.kind === 'retired') return { marker: strings, addresses: [], alias: null, ttl: null }
-  if (answer.kind === 'alias') return { marker: strings, addresses: [], alias: answer.target, ttl: answer.ttl }
-  const addresses = answer.addresses.map(({ address }) => address).sort()
-  return { marker: strings, addresses, alias: null, ttl: answer.ttl }
+function tellCommit(text: string, writes: readonly Write[]): string {
+  const claim = /^put claim.*"generation":(\d+)/.exec(text)
+  if (claim !== null) return `claims plan ${claim[1]}`
+  const progress = /^put progress.*"working":(\d+).*"enacted":(\d+)/.exec(text)
+  if (progress !== null) return `says that it works on plan ${progress[1]} and has seen plan ${progress[2]} published`
+  const head = writes.find(({ key }) => key === keys.head.key())
+  if (head?.kind === 'put') return `publishes plan ${keys.head.decode(head.value)?.generation}`
+  const gone = writes.flatMap(({ kind, key }) =>
+    kind === 'delete' && key.startsWith(keys.plan.prefix) ? [Number(key.slice(keys.plan.prefix.length))] : [],
+  )
+  if (gone.length > 0) return `deletes plan ${gone.join(' and ')}`
+  return text
 }
