@@ -80,6 +80,10 @@ const actors: readonly { readonly files: RegExp; readonly because: string }[] = 
   },
   { files: /^src\/balance\/node-\w+\.ts$/, because: 'the runtime socket of HAProxy, and files beside it' },
   { files: /^src\/intake\/(?:http|ask-node)\.ts$/, because: 'listens for agents; asks over HTTPS' },
+  {
+    files: /^src\/recover\/library\/node-port\.ts$/,
+    because: 'clock, timers and HTTP of the library for other services',
+  },
   { files: /^src\/cli\//, because: 'starts programs, talks to a terminal' },
   { files: /^src\/telemetry\//, because: 'writes logs, listens for scrapes' },
 ]

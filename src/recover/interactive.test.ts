@@ -44,7 +44,9 @@ test('time to finish counts who is ahead, strict classes first, by shares', () =
   // 10 strict ones, then 4 turns of 7 operations each; twice the latency; the margin.
   expect(finishesInMs(load, 4)).toBeCloseTo(((10 + 28) / 100) * 1000 + 40 + 50)
   expect(queueBound(load, defaults)).toBe(500)
-  expect(queueBound({ ...load, operationsPerSecond: 0 }, defaults)).toBe(1)
+  expect(queueBound({ ...load, operationsPerSecond: 0.01 }, defaults)).toBe(1)
+  // Nothing is known yet: a service that just started must not refuse its first handful of calls.
+  expect(queueBound({ ...load, operationsPerSecond: 0 }, defaults)).toBe(defaults.interactiveMax)
 })
 
 test('oldest first while the line is short, newest first above half of its bound', () => {

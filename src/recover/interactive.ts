@@ -27,8 +27,9 @@ export function finishesInMs(load: Load, klass: number): number {
   return (ahead / load.operationsPerSecond) * 1000 + 2 * load.meanLatencyMs + marginMs
 }
 
-/** Calls that may wait, given the throughput. */
+/** Calls that may wait, given the throughput. Before anything was measured, as many as there may ever be. */
 export function queueBound({ operationsPerSecond }: Load, parameters: Parameters): number {
+  if (operationsPerSecond <= 0) return parameters.interactiveMax
   const byTime = (operationsPerSecond * parameters.interactiveTimeoutMs) / 2000
   return Math.min(parameters.interactiveMax, Math.max(1, Math.floor(byTime)))
 }

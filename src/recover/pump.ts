@@ -150,6 +150,11 @@ export class Pump {
     return this.#needs.bytes + this.#calls.bytes + this.#flags.byteLength
   }
 
+  /** Operations allowed in flight now. */
+  get limit(): number {
+    return this.#dependency.state === 'down' ? 1 : allowed(this.#seeking)
+  }
+
   /** What is worth keeping for the next start. */
   get hint(): Hint | undefined {
     return this.#hint
@@ -258,7 +263,7 @@ export class Pump {
       dependency: this.#dependency.state,
       waiting: [...this.#counts()],
       inFlight: this.#inFlight,
-      limit: this.#dependency.state === 'down' ? 1 : allowed(this.#seeking),
+      limit: this.limit,
       knee: this.#seeking.mode === 'start' ? this.#seeking.bestLimit : this.#seeking.base,
       mode: this.#seeking.mode,
       throughput: this.throughput,

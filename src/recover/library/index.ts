@@ -1,0 +1,10 @@
+/**
+ * `holdfast/recover`: put before whatever may collapse when everybody comes back at once. No dependency, no
+ * configuration that has to guess a capacity; docs/protect-an-endpoint.md is the ten-minute tour.
+ */
+export type { Hint } from '../hint.ts'
+export { Shed, type ShedReason, TimedOut } from './errors.ts'
+export { type Governed, governor } from './governor.ts'
+export type { Call, ClassName, GovernorOptions, Run } from './options.ts'
+export type { HttpPort, Port } from './port.ts'
+export type { Events, Snapshot } from './snapshot.ts'
