@@ -36,7 +36,7 @@ describe('scenarios', () => {
     expect(new Set(names).size).toBe(names.length)
   })
 
-  test('harm nothing and get where they should with other seeds too', { timeout: 60_000 }, async () => {
+  test('harm nothing and get where they should with other seeds too', { timeout: 120_000 }, async () => {
     for (const { transcript } of files)
       for (const seed of [2, 3, 4]) {
         const { outputs } = await play(transcript, seed)
