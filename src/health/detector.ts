@@ -33,6 +33,19 @@ export function withDowns(state: TargetState, now: EpochMs): { readonly downs?: 
   return counting.length === 0 ? {} : { downs: counting.length === kept.length ? kept : counting }
 }
 
+/**
+ * The same with nothing in it that is still to come: whoever wrote it has a clock that is ahead, or this one
+ * was set back. What came before what stays so; otherwise two planners would each find what the other wrote
+ * undone, and neither would come to an end.
+ */
+export function notAhead(state: TargetState, now: EpochMs): TargetState {
+  const downs = downsOf(state)
+  if (state.since <= now && downs.every((at) => at <= now)) return state
+  const since = Math.min(state.since, now) as EpochMs
+  if (state.kind === 'new' || downs.length === 0) return { ...state, since }
+  return { ...state, since, downs: downs.map((at) => Math.min(at, at < state.since ? now - 1 : now) as EpochMs) }
+}
+
 /** When it went down last; null: not that it would count. */
 export function lastDown(state: TargetState): EpochMs | null {
   return downsOf(state).at(-1) ?? null

@@ -16,6 +16,7 @@ import type { PoolState, Reason, TargetState } from '../model/plan.ts'
 import type { Pool } from '../model/policy.ts'
 import type { Demand, Report } from '../model/report.ts'
 import type { EpochMs } from '../world/world.ts'
+import { notAhead } from './detector.ts'
 import { gather } from './evidence.ts'
 import { entryOf, layoutOf } from './layout.ts'
 import { unknown } from './quorum.ts'
@@ -98,7 +99,7 @@ export function step(input: StepInput): Step {
   for (let i = 0; i < layout.count; i++) {
     const before = previous === undefined ? undefined : entryOf(previous.targets, layout.ids[i] as string)
     const state: TargetState = before ?? { kind: 'new', since: now }
-    states.push(state.since > now ? { ...state, since: now } : state)
+    states.push(notAhead(state, now))
     if (state.kind !== 'new') beginning = false
     carrying += (layout.capacity[i] as number) * shareOf(before)
     whole += layout.capacity[i] as number
