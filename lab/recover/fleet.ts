@@ -19,7 +19,7 @@ import type { Timers } from './timers.ts'
 
 export type Protocol = 'polling' | { readonly retries: 'at once' | 'with backoff' }
 
-/** An asking host's patience. */
+/** An asking host's patience, if the terms say nothing else. */
 export const patienceSeconds = 10
 const backoffMaxSeconds = 60
 /** There and back, for who comes again without waiting. */
@@ -163,7 +163,7 @@ export class Hosts implements Fleet {
     if (kind === lease && this.#isImpatient[host] === 0) this.#record.message()
     this.#attempt[host] = (this.#attempt[host] as number) + 1
     this.#state[host] = kind === lease ? asking : renewing
-    const patience = this.#now + patienceSeconds * this.#pace(host)
+    const patience = this.#now + (this.#terms.patienceSeconds ?? patienceSeconds) * this.#pace(host)
     const until = kind === lease ? patience : Math.min(patience, this.#leaseEnds[host] as number)
     if (this.#isDead[host] === 1) this.#nextAt[host] = Number.POSITIVE_INFINITY
     else this.#wakeAt(host, until)

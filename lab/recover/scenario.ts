@@ -60,6 +60,8 @@ export interface Terms {
   readonly renewalSeconds: number
   readonly ttlSeconds: number
   readonly bound: number
+  /** How long an asking host waits for its answer. */
+  readonly patienceSeconds?: number
 }
 
 /** What follows from a scenario. */
