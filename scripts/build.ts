@@ -13,6 +13,9 @@ import { dirname, join } from 'node:path'
 
 const root = join(import.meta.dirname, '..')
 
+/** What `holdfast/recover` is, without ending. */
+const library = 'src/recover/library/index'
+
 /** Taken over as they are. Folders are copied without `state/`, where an example run keeps its data. */
 const alsoPublished = [
   'README.md',
@@ -46,8 +49,12 @@ export function publicManifest(ours: Manifest): object {
     type: ours.type,
     engines: ours.engines,
     bin: { holdfast: 'src/cli/main.js' },
-    // A program, not a library: its modules may change in any release.
-    exports: { './package.json': './package.json', './holdfast.schema.json': './holdfast.schema.json' },
+    // A program, and one library: all other modules may change in any release.
+    exports: {
+      './recover': { types: `./${library}.d.ts`, default: `./${library}.js` },
+      './package.json': './package.json',
+      './holdfast.schema.json': './holdfast.schema.json',
+    },
     files: ['**/*'],
     dependencies: ours.dependencies,
   }
@@ -55,13 +62,19 @@ export function publicManifest(ours: Manifest): object {
 
 export function build(dist = join(root, 'dist')): void {
   rmSync(dist, { recursive: true, force: true })
-  const tsc = join(root, 'node_modules', '.bin', 'tsc')
-  const compiled = spawnSync(tsc, ['-p', join(root, 'tsconfig.build.json'), '--outDir', dist], { encoding: 'utf8' })
-  if (compiled.status !== 0) throw new Error(`expected tsc to compile src, found:\n${compiled.stdout}`)
+  compile('tsconfig.build.json', dist)
+  // Types of the library, and of what it is made of; programs need none.
+  compile('tsconfig.types.json', dist)
   for (const name of alsoPublished) copy(join(root, name), join(dist, name))
   const ours = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest
   writeFileSync(join(dist, 'package.json'), `${JSON.stringify(publicManifest(ours), null, 2)}\n`)
   chmodSync(join(dist, 'src', 'cli', 'main.js'), 0o755)
+}
+
+function compile(project: string, dist: string): void {
+  const tsc = join(root, 'node_modules', '.bin', 'tsc')
+  const compiled = spawnSync(tsc, ['-p', join(root, project), '--outDir', dist], { encoding: 'utf8' })
+  if (compiled.status !== 0) throw new Error(`expected tsc to compile src by ${project}, found:\n${compiled.stdout}`)
 }
 
 function copy(from: string, to: string): void {

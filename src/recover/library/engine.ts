@@ -23,6 +23,7 @@ import { RetryAfter } from './retry-after.ts'
 import type { Events, Snapshot } from './snapshot.ts'
 
 const tickMs = 25
+const graceMs = 10
 const usual: Call = {}
 
 type Work<Input, Output> = (input: Input, run: Run) => Output | Promise<Output>
@@ -290,23 +291,26 @@ export class Engine<Input, Output> {
     const { timeoutMs } = this.#settings
     this.#count(execution.class, -1)
     execution.startedAt = now
-    let isLate = false
+    let late: TimedOut | undefined
+    let isAbandoned = false
     let stop = this.#port.after(timeoutMs, () => {
-      isLate = true
       const error = this.#timedOut(timeoutMs, this.#port.now())
+      late = error
       this.#total.timedOut++
       for (const listener of this.#listeners.timeout) listener(error)
       this.#forgetKey(execution)
       execution.abort(error)
-      execution.reject(error)
-      // It still uses the dependency, so its place is kept, but not for ever.
-      stop = this.#port.after(timeoutMs, () => {
-        this.#abandoned++
-        isAbandoned = true
-        this.#ended(execution, 'timeout')
+      // Who heeds the signal ends by itself now, in an order of its own.
+      stop = this.#port.after(graceMs, () => {
+        execution.reject(error)
+        // It still uses the dependency, so its place is kept, but not for ever.
+        stop = this.#port.after(timeoutMs, () => {
+          this.#abandoned++
+          isAbandoned = true
+          this.#ended(execution, 'timeout')
+        })
       })
     })
-    let isAbandoned = false
     const end = (outcome: Outcome, settle: () => void) => {
       if (isAbandoned) {
         this.#abandoned--
@@ -314,12 +318,15 @@ export class Engine<Input, Output> {
       }
       stop()
       this.#forgetKey(execution)
-      if (!isLate) {
-        if (outcome === 'failed') this.#total.failed++
-        else this.#total.done++
+      if (late !== undefined) {
+        execution.reject(late)
+        this.#ended(execution, 'timeout')
+        return
       }
+      if (outcome === 'failed') this.#total.failed++
+      else this.#total.done++
       settle()
-      this.#ended(execution, isLate ? 'timeout' : outcome)
+      this.#ended(execution, outcome)
     }
     this.#start(execution).then(
       (output) => end('ok', () => execution.resolve(output)),

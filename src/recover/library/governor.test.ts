@@ -131,7 +131,7 @@ describe('time', () => {
     const call = go('a')
     await port.advance(499)
     expect(call.error).toBeUndefined()
-    await port.advance(1)
+    await port.advance(11)
     expect(call.error).toBeInstanceOf(TimedOut)
     expect(late).toHaveLength(1)
     expect(protect.snapshot()).toMatchObject({ inFlight: 0, abandoned: 0, total: { timedOut: 1, failed: 0, done: 0 } })

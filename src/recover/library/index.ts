@@ -4,7 +4,11 @@
  */
 export type { Hint } from '../hint.ts'
 export { Shed, type ShedReason, TimedOut } from './errors.ts'
+export { expressGovernor } from './express.ts'
+export { type FastifyGovernorOptions, fastifyGovernor } from './fastify.ts'
+export { governFetch } from './fetch.ts'
 export { type Governed, governor } from './governor.ts'
+export { type HttpGate, httpGate, type MiddlewareOptions, runOf } from './http.ts'
 export type { Call, ClassName, GovernorOptions, Run } from './options.ts'
 export type { HttpPort, Port } from './port.ts'
 export type { Events, Snapshot } from './snapshot.ts'
