@@ -65,10 +65,12 @@ describe('the published package', () => {
     expect(own).toBeLessThan(3 * MiB)
   })
 
-  test('holds JavaScript only, without tests', () => {
+  test('holds JavaScript only, without tests, and the types of its library', () => {
     const files = readdirSync(join(home, 'node_modules', 'holdfast'), { recursive: true, encoding: 'utf8' })
     expect(files.length).toBeGreaterThan(50)
-    expect(files.filter((name) => /\.tsx?$|\.test\.|(?:^|\/)state(?:\/|$)/.test(name))).toEqual([])
+    expect(files.filter((name) => /(?<!\.d)\.tsx?$|\.test\.|(?:^|\/)state(?:\/|$)/.test(name))).toEqual([])
+    expect(files).toContain('src/recover/library/index.d.ts')
+    expect(files.filter((name) => name.endsWith('.d.ts')).length).toBeLessThan(60)
   })
 
   test('imports no file that it does not have', () => {
@@ -78,6 +80,41 @@ describe('the published package', () => {
       /(?:from|import\()\s*'\.[^']*\.ts'/.test(readFileSync(join(root, name), 'utf8')),
     )
     expect(left).toEqual([])
+  })
+
+  test('gives its library to a stranger who has Node alone', () => {
+    const program = `
+      import { governor, Shed, TimedOut, httpGate, expressGovernor, fastifyGovernor, governFetch } from 'holdfast/recover'
+      const protect = governor(async (n, { signal }) => n + (signal.aborted ? 0 : 1), { key: String })
+      const refused = await protect(1, { deadlineMs: 0 }).catch((error) => error instanceof Shed && error.retryAfterMs > 0)
+      const handler = governFetch(httpGate(), async () => new Response('here'))
+      console.log(await protect(1), refused, await (await handler(new Request('http://a/'))).text())
+    `
+    writeFileSync(join(home, 'stranger.mjs'), program)
+    const { stdout, stderr } = run('node', ['stranger.mjs'], home)
+    expect(stdout, stderr).toBe('2 true here\n')
+  })
+
+  test('gives its library with types', () => {
+    const program = `
+      import { governor, type Snapshot } from 'holdfast/recover'
+      const protect = governor((n: number, { signal }) => Promise.resolve(\`\${n} \${signal.aborted}\`), { key: (n) => \`\${n}\` })
+      export const answer: string = await protect(1, { class: 'renewal', deadlineMs: 100 })
+      // @ts-expect-error: it is a string
+      export const wrong: number = await protect(1)
+      export const { limit }: Snapshot = protect.snapshot()
+    `
+    writeFileSync(join(home, 'stranger.mts'), program)
+    const modules = join(import.meta.dirname, '..', 'node_modules')
+    const types = ['--types', 'node', '--typeRoots', join(modules, '@types')]
+    const kind = ['--strict', '--noEmit', '--target', 'es2024', '--module', 'nodenext']
+    const { stdout, status } = run(
+      'node',
+      [join(modules, 'typescript', 'bin', 'tsc'), ...kind, ...types, 'stranger.mts'],
+      home,
+    )
+    expect(stdout).toBe('')
+    expect(status).toBe(0)
   })
 
   test('satisfies publint', async () => {
