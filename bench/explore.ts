@@ -1,15 +1,20 @@
 /**
- * Every interleaving of small worlds: production code in the lab's explorer, beside Spin on a model of the
- * same protocol in the same run. Spin's model has no code in it, so it is smaller and faster; the
- * number to look at is how much of a world with the real programs is seen in a second.
+ * Every interleaving of small worlds: the production programs in the lab's explorer, beside Spin on its Promela
+ * rendering of the same world, in the same run. Spin's model has no code in it. What the explorer needs besides
+ * is the learning: production code run along every past that a program can have.
+ *
+ *     nice node bench/explore.ts            all worlds, some minutes
+ *     nice node bench/explore.ts --quick    the small ones
  */
 import { classicWorld } from '../lab/explore/classic.ts'
-import { holdfastWorld } from '../lab/explore/holdfast.ts'
+import { holdfastWorld, type Size } from '../lab/explore/holdfast.ts'
 import { type Explored, search } from '../lab/explore/search.ts'
+import type { Bounds } from '../lab/explore/world.ts'
 import { type SpinResult, spin } from '../lab/spec/spin.ts'
 
 const isQuick = process.argv.includes('--quick')
-const limits = { states: 500_000_000, ms: 600_000, bytes: 2 ** 31 }
+const limits = { states: 4_000_000_000, ms: 600_000, bytes: 2 ** 33 }
+const spinMiB = 8_192
 
 function print(metric: string, value: number, unit: string, against?: string, ratio?: number): void {
   const rounded = (number: number) => Number(number.toPrecision(4))
@@ -17,41 +22,76 @@ function print(metric: string, value: number, unit: string, against?: string, ra
   console.log(JSON.stringify({ bench: 'explore', metric, value: rounded(value), unit, ...beside }))
 }
 
-function tell(label: string, explored: Explored, model: SpinResult | null, wanted: Explored['kind']): void {
-  const end = explored.kind === 'stopped' ? `, stopped (${explored.why})` : ''
-  if (explored.kind !== wanted && explored.kind !== 'stopped')
-    throw new Error(`${label}: expected ${wanted}, found ${explored.kind}: ${explored.violation?.text}`)
-  print(`${label}: states${end}`, explored.states, 'states')
+interface Cost {
+  /** Wall and processor time of learning and exploring together, in milliseconds. */
+  readonly ms: number
+  readonly cpuMs: number
+  readonly learningMs: number
+}
+
+function tell(label: string, explored: Explored, cost: Cost, model: SpinResult | null): void {
+  const end = explored.kind === 'stopped' ? `, stopped: ${explored.why}` : ''
+  const against = model === null ? undefined : `Spin, ${model.kind === 'stopped' ? 'stopped, ' : ''}same run`
+  // Spin says hundredths of a second.
+  const spinMs = model === null ? undefined : Math.max(10, model.ms)
+  const ratio = (theirs: number | undefined, ours: number) => (theirs === undefined ? undefined : theirs / ours)
+  print(`${label}: states${end}`, explored.states, 'states', against, ratio(model?.states, explored.states))
   print(`${label}: transitions`, explored.transitions, 'transitions')
-  const against = model === null ? undefined : `Spin, ${model.states} states of its model, same run`
-  print(
-    `${label}: time`,
-    explored.ms / 1000,
-    's',
-    against,
-    model === null ? undefined : Math.max(model.ms, 10) / explored.ms,
-  )
+  print(`${label}: time, learning included`, cost.ms / 1000, 's', against, ratio(spinMs, cost.ms))
+  print(`${label}: time of the search alone`, explored.ms / 1000, 's', against, ratio(spinMs, explored.ms))
+  print(`${label}: processor time`, cost.cpuMs / 1000, 's')
+  print(`${label}: learning`, cost.learningMs / 1000, 's')
   print(`${label}: states a second`, (explored.states / explored.ms) * 1000, 'states/s')
-  if (model !== null) {
-    print(`${label}: Spin's states`, model.states, 'states')
-    print(`${label}: Spin's time`, model.ms / 1000, 's')
-  }
+  print(`${label}: memory for states`, explored.bytes / 2 ** 20, 'MiB', against, ratio(model?.bytes, explored.bytes))
+  print(`${label}: memory of the process`, process.memoryUsage.rss() / 2 ** 20, 'MiB')
+  if (model === null) return
+  print(`${label}: Spin's states`, model.states, 'states')
+  print(`${label}: Spin's time`, model.ms / 1000, 's')
+  print(`${label}: Spin's memory`, model.bytes / 2 ** 20, 'MiB')
+}
+
+function expected(label: string, { kind, violation }: Explored, wanted: Explored['kind']): void {
+  if (kind !== wanted && kind !== 'stopped')
+    throw new Error(`${label}: expected ${wanted}, found ${kind}: ${violation?.text}`)
 }
 
 const classic = classicWorld({ enactors: 2, plans: 3, endpoints: 1 }, { crashes: 0, stalls: 0, ticks: 0, lies: 0 })
-tell('classic 2 x 3 x 1, the race', await search(classic.world, limits), spin('classic', {}), 'violated')
+const race = await search(classic.world, limits)
+expected('classic', race, 'violated')
+tell('classic 2 x 3 x 1, the race', race, { ms: race.ms, cpuMs: race.ms, learningMs: 0 }, spin('classic', {}))
 
-const worlds = isQuick
-  ? [{ enactors: 2, plans: 2, endpoints: 1, withSweep: false, crashes: 1, stalls: 1 }]
+const size = (enactors: number, plans: number, endpoints: number, withSweep = false): Size => ({
+  enactors,
+  plans,
+  endpoints,
+  withSweep,
+})
+const bounds = (crashes: number, stalls: number): Bounds => ({ crashes, stalls, ticks: 1, lies: 0 })
+const worlds: readonly (readonly [Size, Bounds])[] = isQuick
+  ? [[size(2, 2, 1), bounds(1, 1)]]
   : [
-      { enactors: 2, plans: 2, endpoints: 1, withSweep: false, crashes: 1, stalls: 1 },
-      { enactors: 2, plans: 3, endpoints: 1, withSweep: false, crashes: 0, stalls: 0 },
-      { enactors: 2, plans: 3, endpoints: 1, withSweep: false, crashes: 1, stalls: 1 },
+      [size(2, 3, 1), bounds(0, 0)],
+      [size(2, 3, 1), bounds(1, 1)],
+      [size(2, 3, 1, true), bounds(0, 0)],
+      [size(3, 3, 1), bounds(1, 0)],
+      [size(3, 3, 2), bounds(0, 0)],
+      [size(3, 3, 2), bounds(1, 0)],
     ]
-for (const size of worlds) {
-  const { enactors, plans, endpoints, crashes, stalls } = size
-  const { world } = holdfastWorld(size, { crashes, stalls, ticks: 1, lies: 0 })
-  const model = spin('holdfast', { ENACTORS: enactors, PLANS: plans, ENDPOINTS: endpoints, CRASHES: crashes })
-  const label = `${enactors} enactors x ${plans} plans x ${endpoints} endpoint, ${crashes} crash, ${stalls} stall`
-  tell(label, await search(world, limits), model, 'all')
+for (const [of, within] of worlds) {
+  const { enactors, plans, endpoints, withSweep } = of
+  const { crashes, stalls } = within
+  const label = `${enactors} x ${plans} x ${endpoints}, ${crashes} crash, ${stalls} stall${withSweep ? ', sweep' : ''}`
+  const sweep = withSweep ? { SWEEP: true as const } : {}
+  const model = spin(
+    'holdfast',
+    { ENACTORS: enactors, PLANS: plans, ENDPOINTS: endpoints, CRASHES: crashes, ...sweep },
+    spinMiB,
+  )
+  const started = performance.now()
+  const cpu = process.cpuUsage()
+  const { world } = holdfastWorld(of, within)
+  const explored = await search(world, limits)
+  const ms = performance.now() - started
+  expected(label, explored, 'all')
+  tell(label, explored, { ms, cpuMs: process.cpuUsage(cpu).user / 1000, learningMs: ms - explored.ms }, model)
 }

@@ -17,7 +17,19 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 const root = join(import.meta.dirname, '..')
-const benches = ['plan', 'decision', 'enact', 'answer', 'failover', 'false-alarm', 'prober', 'haproxy', 'lab', 'recover'] as const
+const benches = [
+  'plan',
+  'decision',
+  'enact',
+  'answer',
+  'failover',
+  'false-alarm',
+  'prober',
+  'haproxy',
+  'lab',
+  'explore',
+  'recover',
+] as const
 const minutesMax = 20
 
 export interface Measurement {

@@ -3,8 +3,8 @@ import { classicWorld } from './classic.ts'
 import { estimate } from './estimate.ts'
 import { allReductions, holdfastWorld, type Reductions, type Size } from './holdfast.ts'
 import { mechanisms } from './mechanisms.ts'
-import { type Limits, type SearchOptions, search } from './search.ts'
-import type { Bounds, State } from './world.ts'
+import { type SearchOptions, search } from './search.ts'
+import type { Bounds, Limits, State } from './world.ts'
 
 const limits: Limits = { states: 5_000_000, ms: 300_000, bytes: 2 ** 32 }
 const none: Bounds = { crashes: 0, stalls: 0, ticks: 1, lies: 0 }

@@ -5,8 +5,8 @@ import { type Estimate, estimate } from './estimate.ts'
 import { allReductions, type HoldfastWorld, holdfastWorld } from './holdfast.ts'
 import { type Mechanism, mechanisms } from './mechanisms.ts'
 import { type Report, reportOf, tellEstimate } from './report.ts'
-import { type Explored, type Limits, search } from './search.ts'
-import { type Bounds, NeverLearned, type World } from './world.ts'
+import { type Explored, search } from './search.ts'
+import { type Bounds, type Limits, NeverLearned, type World } from './world.ts'
 
 export interface ExploreOptions extends Bounds {
   readonly enactors: number
@@ -86,12 +86,14 @@ async function exploreHoldfast(options: ExploreOptions, limits: Limits, telling:
   ].join(', ')
   // What is put in a mechanism's place may have a memory of its own, about which nothing is assumed.
   const last = mechanism === null || mechanism.isStateless === true
+  const until = performance.now() + limits.ms
+  const left = (): Limits => ({ ...limits, ms: Math.max(0, until - performance.now()) })
   const run = async (assumed: Partial<typeof allReductions>) => {
     const holdfast = holdfastWorld(size, bounds, { ...allReductions, last, ...assumed }, mechanism)
     if (mechanism === null && options.server === 'plain') holdfast.shared.authority.kind = 'plain'
-    const expected = mechanism === null ? await expect(holdfast, size.enactors, limits, telling) : null
-    telling.note(expected === null ? 'exploring' : `exploring; ${tellEstimate(expected, limits)}`)
-    const explored = await search(holdfast.world, limits, telling)
+    const expected = mechanism === null ? await expect(holdfast, size.enactors, left(), telling) : null
+    telling.note(expected === null ? 'exploring' : `exploring; ${tellEstimate(expected, left())}`)
+    const explored = await search(holdfast.world, left(), telling)
     return { explored, expected, learned: holdfast.learned }
   }
   const { explored, expected, learned } = await careful(run, telling)
@@ -129,6 +131,8 @@ async function expect(
   telling.note('learning what each program can do, whatever the others do')
   const small = { ...limits, ms: Math.min(probing.mostMs, limits.ms * probing.share) }
   const probe = async (world: World): Promise<Explored> => await search(world, small, telling)
+  // Learns, too, with all the time that there is.
+  await holdfast.world.start({ ...telling, allowed: limits })
   const few = await probe(holdfast.fewer(Math.max(0, enactors - 2)))
   const fewer = enactors === 1 ? null : await probe(holdfast.fewer(enactors - 1))
   return fewer === null ? null : estimate(enactors, [fewer, few])

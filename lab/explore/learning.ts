@@ -21,7 +21,16 @@ import type { Standing } from '../sim/authority.ts'
 import { Quotient } from './quotient.ts'
 import { type Explored, search } from './search.ts'
 import type { HoldfastShared } from './shared.ts'
-import { type Bounds, type Member, type Outside, type Preparing, type State, type Taken, World } from './world.ts'
+import {
+  type Bounds,
+  type Limits,
+  type Member,
+  type Outside,
+  type Preparing,
+  type State,
+  type Taken,
+  World,
+} from './world.ts'
 
 export interface Setting {
   readonly members: readonly Member[]
@@ -41,17 +50,24 @@ export interface Learned {
   readonly classes: number | null
 }
 
-const limits = { states: 20_000_000, ms: 900_000, bytes: 2 ** 32 }
+const unlimited = { states: Number.POSITIVE_INFINITY }
+const anyTime: Limits = { ...unlimited, ms: 900_000, bytes: 2 ** 32 }
 
 /** Makes every program of the world small that can be. */
 export async function learnAll(world: World, setting: Setting, preparing: Preparing = {}): Promise<readonly Learned[]> {
   const learned: Learned[] = []
+  const { allowed = anyTime } = preparing
+  const until = performance.now() + allowed.ms
   const quotients = new Map<unknown, Quotient | null>()
   for (const [index, { automaton, isOutside }] of setting.members.entries()) {
     if (isOutside) continue
     let quotient = quotients.get(automaton)
     if (quotient === undefined) {
-      const explored = await search(aloneWith(setting, index), limits, preparing)
+      const explored = await search(
+        aloneWith(setting, index),
+        { ...allowed, ...unlimited, ms: until - performance.now() },
+        preparing,
+      )
       quotient = explored.kind === 'all' ? new Quotient(automaton) : null
       quotients.set(automaton, quotient)
       learned.push({ id: automaton.id, explored, classes: quotient?.size ?? null })

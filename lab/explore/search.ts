@@ -2,14 +2,17 @@
 import type { Violation } from '../checks/check.ts'
 import { type CommonSteps, Product, type Steps } from './product.ts'
 import { Seen, statesIn, widthsFor } from './seen.ts'
-import { type Choice, doneBy, is, isUnknown, type Preparing, type State, timePasses, type World } from './world.ts'
-
-export interface Limits {
-  readonly states: number
-  readonly ms: number
-  /** Of memory: the states seen, and what was worked out about the programs. */
-  readonly bytes: number
-}
+import {
+  type Choice,
+  doneBy,
+  is,
+  isUnknown,
+  type Limits,
+  type Preparing,
+  type State,
+  timePasses,
+  type World,
+} from './world.ts'
 
 export interface Explored {
   readonly kind: 'all' | 'violated' | 'stopped'
@@ -73,7 +76,7 @@ const lookEvery = 0x3fff
 const lookMs = 250
 
 export async function search(world: World, limits: Limits, options: SearchOptions = {}): Promise<Explored> {
-  const begin = await world.start(options)
+  const begin = await world.start({ ...options, allowed: limits })
   const started = performance.now()
   const programs = world.privates.length
   try {
@@ -307,7 +310,7 @@ async function explore(
   }
 
   async function whyToStop(): Promise<string | null> {
-    if (performance.now() - started > limits.ms) return `${Math.round(limits.ms / 1000)} s are over`
+    if (performance.now() - started > limits.ms) return 'the time that was allowed is over'
     if (seen.size > mostStates) return `the states seen would take more than ${Math.round(limits.bytes / 2 ** 20)} MiB`
     if ((++looks & 63) === 0 && process.memoryUsage().heapUsed + seen.bytes > limits.bytes)
       return `it takes more than ${Math.round(limits.bytes / 2 ** 20)} MiB`

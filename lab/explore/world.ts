@@ -75,9 +75,18 @@ export interface Outside {
   change(state: State): void
 }
 
+export interface Limits {
+  readonly states: number
+  readonly ms: number
+  /** Of memory: the states seen, and what was worked out about the programs. */
+  readonly bytes: number
+}
+
 /** While a world makes itself ready to be explored. */
 export interface Preparing {
   readonly signal?: AbortSignal | undefined
+  /** For everything before the exploration itself. */
+  readonly allowed?: Limits | undefined
   progress?(states: number, transitions: number, depth: number): void
 }
 

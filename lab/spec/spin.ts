@@ -17,6 +17,8 @@ export interface SpinResult {
   readonly depth: number
   /** Of the search alone, as Spin says; the model is compiled before. */
   readonly ms: number
+  /** Of the search, as Spin says; NaN where it does not. */
+  readonly bytes: number
   /** The assertion that does not hold, or null. */
   readonly violated: string | null
 }
@@ -56,6 +58,7 @@ export function spin(
       transitions: number(/([\d.e+]+) transitions/),
       depth: number(/depth reached (\d+)/),
       ms: number(/elapsed time ([\d.]+)/) * 1000,
+      bytes: number(/([\d.]+)\s+total actual memory usage/) * 2 ** 20,
       violated: /assertion violated (.+) \(at depth/.exec(said)?.[1] ?? null,
     }
   } finally {
