@@ -177,7 +177,7 @@ test.each<[args: string[], code: number, ...says: string[]]>([
   [['maintenance', 'east', '--for', '1h'], exit.usage, 'say why'],
   [['maintenance', 'east', '--until', '2001-01-01T00:00:00Z', '--reason', 'x'], exit.usage, 'give a later one'],
   [['init'], exit.failed, 'no file of this name', 'choose another folder'],
-  [['run', 'governor'], exit.usage, 'planner, enactor, prober, balancer, intake, server'],
+  [['run', 'governor'], exit.usage, 'planner, enactor, prober, balancer, intake, leases, server'],
   [['--config', 'nowhere.yaml', 'status'], exit.config, 'nowhere.yaml'],
 ])('%j ends with %i', async (args, code, ...says) => {
   const { code: found, err } = await say(...args)

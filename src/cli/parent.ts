@@ -12,6 +12,8 @@ export interface RunOptions {
   readonly lastGood: string | null
   /** Where a prober looks from; null: as the configuration says. */
   readonly site: string | null
+  /** Where hosts report to a lease manager; null: as the configuration says. */
+  readonly listen: Address | null
 }
 
 /** A role leaves when `up` is gone. The DNS server stays: nobody's death may take DNS away. */

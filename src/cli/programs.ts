@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { digestOf, utf8 } from '../base/bytes.ts'
 import type { Config } from '../config/config.ts'
 import { wantsIntake } from '../config/intake.ts'
+import { addressText } from '../config/units.ts'
 import { lastGoodPath } from './last-good.ts'
 import { serverRecordPath } from './server-health.ts'
 import type { ProgramSpec } from './supervisor.ts'
@@ -22,10 +23,10 @@ const recordPath = (config: Pick<Config, 'state'>, name: string): string => join
 export function programsOf(config: Config, env: NodeJS.ProcessEnv): readonly ProgramSpec[] {
   const common = ['--config', config.path, '--last-good', lastGoodPath(config)]
   const run = (kind: string, id: string) => [...selfCommand, 'run', kind, '--id', id, ...common] as const
-  const role = (kind: string, id: string): ProgramSpec => ({
+  const role = (kind: string, id: string, more: readonly string[] = []): ProgramSpec => ({
     name: id,
     kind: 'role',
-    command: [...run(kind, id), '--http', '127.0.0.1:0'],
+    command: [...run(kind, id), '--http', '127.0.0.1:0', ...more],
     cwd: config.dir,
     env,
     detached: null,
@@ -65,6 +66,9 @@ export function programsOf(config: Config, env: NodeJS.ProcessEnv): readonly Pro
       },
     }
   })
+  const leaseManagers = (config.leases?.listen ?? []).map((address, index) =>
+    role('leases', `leases-${index + 1}`, ['--listen', addressText(address)]),
+  )
   const { planners, enactors, probers, balancers } = config.programs
   return [
     ...server,
@@ -73,6 +77,7 @@ export function programsOf(config: Config, env: NodeJS.ProcessEnv): readonly Pro
     ...several('enactor', enactors),
     ...several('prober', probers),
     ...several('intake', wantsIntake(config) ? 1 : 0),
+    ...leaseManagers,
     ...several('balancer', config.haproxy === null ? 0 : balancers),
   ]
 }

@@ -7,6 +7,7 @@ import { doctorCommand } from './doctor.ts'
 import { drainCommand, undrainCommand } from './drain.ts'
 import { evacuateCommand, maintenanceCommand, restoreCommand } from './evacuate.ts'
 import { type ExitCode, exit, exitMeanings } from './exit.ts'
+import { fleetCommand } from './fleet.ts'
 import { freezeCommand, thawCommand } from './freeze.ts'
 import { haproxyCommand } from './haproxy.ts'
 import { historyCommand } from './history.ts'
@@ -46,7 +47,15 @@ export function programOf(cli: Cli): Command {
     ],
     [
       'Look:',
-      [statusCommand(cli), whyCommand(cli), poolCommand(cli), planCommand(cli), historyCommand(cli), showCommand(cli)],
+      [
+        statusCommand(cli),
+        whyCommand(cli),
+        poolCommand(cli),
+        planCommand(cli),
+        historyCommand(cli),
+        showCommand(cli),
+        fleetCommand(cli),
+      ],
     ],
     [
       'Instruct:',

@@ -1,4 +1,4 @@
-/** Wires a role that works on the store: planner (with the sweep), enactor, prober, balancer, intake. */
+/** Wires a role that works on the store: planner (with the sweep), enactor, prober, balancer, intake, leases. */
 import { describeProblem, isProblem } from '../base/problem.ts'
 import { type Config, loadConfig } from '../config/config.ts'
 import { policySourceOf } from '../config/source.ts'
@@ -32,15 +32,17 @@ import { type RunOptions, tellParent } from './parent.ts'
 import { patientStore } from './patient-store.ts'
 import { haproxyIn, playBalancer } from './run-balancer.ts'
 import { nothingToTakeIn, playIntake } from './run-intake.ts'
+import { leasesIn, playLeases } from './run-leases.ts'
 import { agoText } from './text.ts'
 import { version } from './version.ts'
 
-export type StoreRole = 'planner' | 'enactor' | 'prober' | 'balancer' | 'intake'
+export type StoreRole = 'planner' | 'enactor' | 'prober' | 'balancer' | 'intake' | 'leases'
 
 /** Never returns: the process ends when it is told to, or by a bug. */
 export async function runStoreRole(cli: Cli, path: string, role: StoreRole, options: RunOptions): Promise<never> {
   const { config, fellBack } = usableConfig(cli, path, options.lastGood, role === 'enactor')
   if (role === 'balancer') haproxyIn(config)
+  if (role === 'leases') leasesIn(config)
   const idle = role === 'intake' ? nothingToTakeIn(config) : undefined
   if (idle !== undefined) throw new CliFailure(exit.config, [idle])
   const open = () => openLmdbStore({ path: config.store.path })
@@ -91,8 +93,11 @@ export async function runStoreRole(cli: Cli, path: string, role: StoreRole, opti
   return await new Promise<never>(() => {})
 
   async function playRole(): Promise<never> {
-    if (role === 'intake') {
-      const trouble = await playIntake(world, config, cli, { store, policy: source, self })
+    if (role === 'intake' || role === 'leases') {
+      const trouble =
+        role === 'intake'
+          ? await playIntake(world, config, cli, { store, policy: source, self })
+          : await playLeases(world, config, cli, { store, listen: options.listen, self })
       tellParent({ problem: trouble })
       throw new Error(describeProblem(trouble))
     }

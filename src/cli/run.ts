@@ -11,13 +11,14 @@ import { CliFailure } from './io.ts'
 import { followParent, type RunOptions, tellParent } from './parent.ts'
 import type { StoreRole } from './run-store-role.ts'
 
-const roles = ['planner', 'enactor', 'prober', 'balancer', 'intake', 'server'] as const
+const roles = ['planner', 'enactor', 'prober', 'balancer', 'intake', 'leases', 'server'] as const
 
 export function runCommand(cli: Cli): Command {
   return newCommand('run', 'Run one program in the foreground, for service managers; logs JSON to standard error.', [
     ['holdfast run server', 'the DNS server: needs no store and no other program'],
     ['holdfast run prober --id prober-south --site south', 'one of several, each in a site of its own'],
     ['holdfast run intake', 'takes what agents post, asks Prometheus for demand'],
+    ['holdfast run leases --id leases-2 --listen 127.0.0.1:9661', 'one of several lease managers'],
     ['holdfast run enactor --id enactor-b --http 127.0.0.1:9611', 'one of several; the id is unique and stays'],
   ])
     .addArgument(new Argument('<role>', 'which program').choices(roles))
@@ -26,6 +27,12 @@ export function runCommand(cli: Cli): Command {
       new Option('--http <address>', 'where to serve /metrics, /healthz, /readyz (port 0: any)').argParser(
         addressArgument,
       ),
+    )
+    .addOption(
+      new Option(
+        '--listen <address>',
+        'leases: where hosts report to this manager (default: the first leases.listen of the configuration)',
+      ).argParser(addressArgument),
     )
     .option(
       '--site <site>',
@@ -52,6 +59,7 @@ export function runCommand(cli: Cli): Command {
           log: options.log,
           lastGood: options.lastGood ?? null,
           site: options.site ?? null,
+          listen: options.listen ?? null,
         }
         followParent(role)
         try {

@@ -17,6 +17,7 @@ import { readEndpointLines } from './endpoints-file.ts'
 import { type FileText, readTextFile, type Stamp } from './files.ts'
 import { haproxyOf } from './haproxy.ts'
 import type { IntakeConfig } from './intake.ts'
+import type { LeasesConfig } from './leases.ts'
 import {
   type ConfigProblem,
   configProblem,
@@ -83,6 +84,8 @@ export interface Config {
   readonly companions: readonly Companion[]
   /** Null without an `intake` section. */
   readonly intake: IntakeConfig | null
+  /** Null without a `leases` section. */
+  readonly leases: LeasesConfig | null
   /** Where probers of this machine look from, and what they look at to know that they can see. */
   readonly prober: { readonly site: string | null; readonly canary: readonly Address[] }
 }
@@ -201,6 +204,7 @@ export function readConfig(
     haproxy: haproxy.haproxy,
     http: draft.http,
     intake: draft.intake,
+    leases: draft.leases,
     prober: draft.prober,
     companions: shape.companions.flatMap(({ name, command }) => (isNonEmpty(command) ? [{ name, command }] : [])),
   }

@@ -12,6 +12,7 @@ import type { Endpoint, EndpointSource, Pool, Target } from '../model/policy.ts'
 import type { Address } from '../world/world.ts'
 import { type Report, readCheck } from './check.ts'
 import { type IntakeConfig, type Reading, readDemand, readIntake } from './intake.ts'
+import { type LeasesConfig, readLeases } from './leases.ts'
 import { readLimits } from './limits.ts'
 import { type Finding, type Path, type Place, quoted } from './problems.ts'
 import type { EndpointShape, FileShape, PoolShape, ZoneShape } from './schema.ts'
@@ -60,6 +61,8 @@ export interface Draft {
   readonly http: Address | null
   /** Null where there is none, or none that is right. */
   readonly intake: IntakeConfig | null
+  /** Null where there is none, or none that is right. */
+  readonly leases: LeasesConfig | null
   /** Where probers of this machine look from, and what they look at to know that they can see. */
   readonly prober: { readonly site: string | null; readonly canary: readonly Address[] }
   /** Names that are in the file but not whole, by section: nothing is said to be missing because of them. */
@@ -104,7 +107,7 @@ class DraftMaker {
   }
 
   make(bulk: Iterable<EndpointInput>): Draft {
-    const { server, http, owner, prober } = this.#shape
+    const { server, http, owner, prober, leases } = this.#shape
     this.#readZones()
     const keys = this.#readKeys()
     const pools = new Map<string, DraftPool>()
@@ -137,6 +140,7 @@ class DraftMaker {
       },
       http: http === null ? null : (this.#address(http, ['http']) ?? null),
       intake: this.#readIntake(pools),
+      leases: leases === null ? null : (readLeases(leases, this.#reading) ?? null),
       prober: { site: prober.site ?? null, canary: addresses(prober.canary ?? [], ['prober', 'canary']) },
       broken: this.#broken,
       strays: this.#strays,

@@ -262,7 +262,9 @@ function* zoneFindings(draft: Draft): Generator<Finding> {
             true,
           )
   }
-  if (draft.zones.size === 0 && draft.broken.zones !== 'all' && draft.broken.zones.size === 0)
+  // Leases need no name.
+  const isForNames = draft.leases === null || draft.endpoints.size > 0
+  if (isForNames && draft.zones.size === 0 && draft.broken.zones !== 'all' && draft.broken.zones.size === 0)
     yield error(['zones'], ['at least one zone', 'none', 'add the zone that your endpoints are in'], true)
   if (
     draft.server !== null &&
@@ -276,7 +278,7 @@ function* zoneFindings(draft: Draft): Generator<Finding> {
     )
 }
 
-function* listenFindings({ server, http, intake }: Draft): Generator<Finding> {
+function* listenFindings({ server, http, intake, leases }: Draft): Generator<Finding> {
   const open = function* (where: Path, host: string, what: string): Generator<Finding> {
     if (!isLoopback(host)) yield warning(where, ['a loopback address, unless others shall reach it', host, what])
   }
@@ -302,5 +304,9 @@ function* listenFindings({ server, http, intake }: Draft): Generator<Finding> {
   if (intake !== null) {
     yield* claim(['intake', 'listen'], addressText(intake.listen))
     yield* open(['intake', 'listen'], intake.listen.host, 'put TLS in front of it: tokens travel in the clear')
+  }
+  for (const address of leases?.listen ?? []) {
+    yield* claim(['leases', 'listen'], addressText(address))
+    yield* open(['leases', 'listen'], address.host, 'put TLS in front of it: the token travels in the clear')
   }
 }

@@ -7,6 +7,7 @@ import { check, prober } from './check-shape.ts'
 import { address, domain, duration, flag, id, ip, oneOrMore, table, tableOf, text, ttl, whole } from './fields.ts'
 import { haproxy } from './haproxy-shape.ts'
 import { demand, intake } from './intake-shape.ts'
+import { leases } from './leases-shape.ts'
 import { limits } from './limits-shape.ts'
 
 const secret = table('where the secret is: { file: PATH } or { env: HOLDFAST_NAME }', {
@@ -188,6 +189,7 @@ export const fileSchema = table('a Holdfast configuration: owner, zones, pools, 
     .nullable()
     .default(null)
     .describe('Takes what agents know of targets from inside: POST /v1/observations.'),
+  leases: leases.nullable().default(null).describe('Leases of hosts, and their recovery: POST /v1/sync.'),
   prober: prober.prefault({}).describe('Settings of the probers of this machine.'),
   plan: plan.prefault({}).describe('How plans are made and kept.'),
   http: address('where to serve metrics')

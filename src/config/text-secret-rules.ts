@@ -41,6 +41,25 @@ export function textSecretFindings(draft: Draft, read: ReadSecret): readonly Fin
     if (demand?.kind === 'prometheus' && demand.bearer !== undefined)
       textOf(demand.bearer, [...path, 'demand', 'prometheus', 'bearer'], 'Prometheus cannot be asked without it')
   }
+  const { leases } = draft
+  if (leases !== null) {
+    const where = ['leases', 'token']
+    const text = textOf(leases.token, where, 'no host is let in until then')
+    if (text !== undefined && !tokenPattern.test(text))
+      findings.push({
+        where,
+        severity: 'error',
+        expected: `a token of at least ${tokenAtLeast} printable characters without blanks`,
+        found: text.length < tokenAtLeast ? `${text.length} characters` : 'something else (not shown)',
+        todo: 'make a new one: openssl rand -hex 32',
+      })
+    for (const [name, work] of Object.entries({ dependency: leases.dependency, downstream: leases.downstream })) {
+      if (work?.kind === 'postgres')
+        textOf(work.url, ['leases', name, 'postgres', 'url'], 'PostgreSQL cannot be reached without it')
+      if (work?.kind === 'http' && work.bearer !== null)
+        textOf(work.bearer, ['leases', name, 'http', 'bearer'], 'nothing can be asked without it')
+    }
+  }
   const owners = new Map<string, string>()
   for (const { name, token } of draft.intake?.agents ?? []) {
     const where = ['intake', 'agents', name, 'token']

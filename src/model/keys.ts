@@ -2,6 +2,7 @@
 import { type Digest, fromUtf8, utf8 } from '../base/bytes.ts'
 import type { Generation } from './generation.ts'
 import type { Balancing } from './haproxy.ts'
+import type { FleetPart, HostLease, LeaseHint, LeaseKey, LeaseManager, ShardLease } from './lease.ts'
 import type { Name } from './name.ts'
 import type { Observation } from './observation.ts'
 import { type Override, type OverrideAction, subjectOf } from './override.ts'
@@ -60,6 +61,12 @@ export const keys = {
   override: kind<[OverrideAction], Override>('override/', subjectOf),
   writer: kind<[zone: Name], Writer>('writer/', (zone) => zone),
   policy: kind<[], PolicyInForce>('policy', () => ''),
+  leaseShard: kind<[shard: number], ShardLease>('lease/shard/', (shard) => String(shard).padStart(5, '0')),
+  leaseManager: kind<[manager: string], LeaseManager>('lease/manager/', (manager) => manager),
+  leaseFleet: kind<[manager: string], FleetPart>('lease/fleet/', (manager) => manager),
+  leaseHint: kind<[stage: 'leases' | 'downstream'], LeaseHint>('lease/hint/', (stage) => stage),
+  leaseKey: kind<[], LeaseKey>('lease/key', () => ''),
+  leaseHost: kind<[host: string], HostLease>('lease/host/', (host) => host),
   status: kind<[role: RoleStatus['role'], id: string], RoleStatus>('status/', (role, id) => `${role}/${id}`),
 } as const
 

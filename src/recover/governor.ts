@@ -121,6 +121,10 @@ export class Governor {
     return this.#pump.hint
   }
 
+  get dependency(): PumpSnapshot['dependency'] {
+    return this.#pump.dependency.state
+  }
+
   /** How long a lease is good, by the number of hosts and what front door and dependency can bear. */
   get ttlMs(): number {
     const known = this.#options.hosts - (this.#hosts.count[table.unknown] as number)
@@ -176,6 +180,23 @@ export class Governor {
     this.#see(host, klass, site, now)
     this.#hosts.epoch[host] = epoch
     this.#grant(host, now)
+    return true
+  }
+
+  /** Known, without a lease, and not waiting for one: it was silent too long, or the dependency refused it. */
+  isAbsent(host: number): boolean {
+    return this.#hosts.state[host] === table.expired
+  }
+
+  /**
+   * It is not governed here any more, as when another manager took over its shard. Returns false while its
+   * operation is in flight: then it is to be asked again when that is done.
+   */
+  forget(host: number, now: number): boolean {
+    if (this.#pump.isInFlight(host)) return false
+    this.#pump.withdraw(host, now)
+    this.#hosts.become(host, table.unknown)
+    this.#hosts.epoch[host] = 0
     return true
   }
 

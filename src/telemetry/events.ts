@@ -6,6 +6,7 @@ import type { AnyBalanceEvent } from '../balance/events.ts'
 import type { AnyEnactEvent } from '../enact/events.ts'
 import type { AnyHealthEvent } from '../health/events.ts'
 import type { AnyIntakeEvent } from '../intake/events.ts'
+import type { AnyLeaseEvent } from '../leases/events.ts'
 import type { PlanEvent } from '../plan/events.ts'
 import type { ServeEvent } from '../serve/events.ts'
 import type { TraceEvent } from '../world/world.ts'
@@ -17,6 +18,7 @@ export type AnyEvent =
   | AnyEnactEvent
   | AnyHealthEvent
   | AnyIntakeEvent
+  | AnyLeaseEvent
   | PlanEvent
   | ServeEvent
   | CliEvent
@@ -247,6 +249,52 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
   'serve.failed': {
     level: 'error',
     say: (e) => `a message could not be handled (a bug): ${e.reason}${e.more > 0 ? ` (and ${e.more} more)` : ''}`,
+  },
+  'leases.listening': { level: 'info', say: (e) => `hosts report at ${e.url}` },
+  'leases.shards_taken': {
+    level: 'info',
+    say: (e) => `${n(e.count, 'shard')} taken${e.from === '' ? '' : ` from ${e.from}`}: ${e.why}`,
+  },
+  'leases.shards_given_up': { level: 'info', say: (e) => `${n(e.count, 'shard')} given up: ${e.why}` },
+  'leases.shards_lost': {
+    level: 'info',
+    say: (e) => `${n(e.count, 'shard')} with ${n(e.hosts, 'host')} left: ${e.why}`,
+  },
+  'leases.granting_stopped': { level: 'warn', say: (e) => `grants nothing for now: ${e.why}` },
+  'leases.granting': { level: 'info', say: () => 'grants leases' },
+  'leases.dependency': {
+    level: (e) => (e.to === 'down' ? 'error' : e.to === 'degraded' ? 'warn' : 'info'),
+    say: (e) => `${e.stage}: the dependency is ${e.to}, was ${e.from}; ${n(e.waiting, 'host waits', 'hosts wait')}`,
+  },
+  'leases.drained': {
+    level: 'info',
+    say: (e) => `nobody waits any more: ${n(e.hosts, 'lease')} in ${Math.round(e.ms / 100) / 10} s`,
+  },
+  'leases.not_done': {
+    level: 'warn',
+    say: (e) => `${e.stage}: ${n(e.count, 'operation')} not done (${e.outcome}), the last: ${e.why}`,
+  },
+  'leases.identity_conflict': {
+    level: 'warn',
+    say: (e) =>
+      `two hosts report as ${e.host}${e.count > 1 ? ` (${e.count} reports of such pairs)` : ''}: the one that started later has the lease; give each an id of its own`,
+  },
+  'leases.host_refused': {
+    level: 'warn',
+    say: (e) => `${n(e.count, 'report')} refused (${e.why}), the last of ${e.host}`,
+  },
+  'leases.expired': { level: 'warn', say: (e) => `${n(e.count, 'lease')} taken away, the last of ${e.host}` },
+  'leases.turned_away': { level: 'warn', say: (e) => `${n(e.count, 'request')} turned away (${e.why})` },
+  'leases.counted': {
+    level: 'debug',
+    say: (e) => `${e.leased} of ${n(e.known, 'host')} leased, ${e.waiting} wait, limit ${e.limit}`,
+  },
+  'leases.store_lost': { level: 'warn', say: (e) => `the store cannot be used: ${e.reason}` },
+  'leases.store_found': { level: 'info', say: () => 'the store is back' },
+  'leases.hint_unreadable': { level: 'warn', say: (e) => `what the last recovery left cannot be read: ${e.reason}` },
+  'leases.twin': {
+    level: 'error',
+    say: (e) => `another program works as ${e.id}: give each manager an id of its own; this one owns nothing now`,
   },
   'serve.socket_failed': { level: 'warn', say: (e) => `${e.listen}: ${e.reason}` },
 }

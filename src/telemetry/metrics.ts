@@ -218,6 +218,62 @@ const roles: Readonly<Record<string, (make: Maker) => Handler>> = {
       }
     }
   },
+  leases(make) {
+    const known = make.gauge('leases_hosts', 'Hosts that this manager knows.')
+    const leased = make.gauge('leases_leased', 'Hosts that hold a lease.')
+    const waiting = make.gauge('leases_waiting', 'Hosts that wait for one.')
+    const inFlight = make.gauge('leases_in_flight', 'Operations at the dependency now.')
+    const limit = make.gauge('leases_limit', 'Operations that may be at the dependency at once.')
+    const knee = make.gauge('leases_knee', 'Where the controller believes that more at once brings nothing.')
+    const goodput = make.gauge('leases_goodput', 'Leases granted a second, in the last window.')
+    const drain = make.gauge('leases_drain_seconds', 'Until nobody waits any more; -1: nobody can know.')
+    const shards = make.gauge('leases_shards', 'Shards that this manager holds.')
+    const next = make.gauge('leases_downstream_waiting', 'Hosts with a lease that wait for the stage behind.')
+    const down = make.gauge('leases_dependency_down', 'Whether the dependency counts as down.', ['stage'])
+    down.set({ stage: 'leases' }, 0)
+    const reports = make.counter('leases_reports_total', 'Reports of hosts that were answered.')
+    const requests = make.counter('leases_requests_total', 'Requests at the front door.')
+    const granted = make.counter('leases_granted_total', 'Leases granted.')
+    const expired = make.counter('leases_expired_total', 'Leases taken away.')
+    const conflicts = make.counter('leases_identity_conflicts_total', 'Reports of a host whose id a later one has.')
+    const turned = make.counter('leases_turned_away_total', 'Requests turned away, by reason.', ['why'])
+    const failed = make.counter('leases_not_done_total', 'Operations that did not succeed, by outcome.', [
+      'stage',
+      'outcome',
+    ])
+    let last = { reports: 0, requests: 0, granted: 0 }
+    return (event) => {
+      switch (event.event) {
+        case 'leases.counted':
+          known.set(event.known)
+          leased.set(event.leased)
+          waiting.set(event.waiting)
+          inFlight.set(event.inFlight)
+          limit.set(event.limit)
+          knee.set(event.knee)
+          goodput.set(event.goodput)
+          drain.set(event.drainSeconds)
+          shards.set(event.shards)
+          next.set(event.downstreamWaiting)
+          reports.inc(event.reports - last.reports)
+          requests.inc(event.requests - last.requests)
+          granted.inc(event.granted - last.granted)
+          last = event
+          return
+        case 'leases.dependency':
+          return down.set({ stage: event.stage }, event.to === 'down' ? 1 : 0)
+        case 'leases.expired':
+          return expired.inc(event.count)
+        case 'leases.identity_conflict':
+          return conflicts.inc(event.count)
+        case 'leases.turned_away':
+          return turned.inc({ why: event.why }, event.count)
+        case 'leases.not_done':
+          return failed.inc({ stage: event.stage, outcome: event.outcome }, event.count)
+        default:
+      }
+    }
+  },
 }
 
 export function metricsOf({ program, role, version }: MetricsOptions): Metrics {

@@ -1,0 +1,183 @@
+/**
+ * PostgreSQL as the dependency: one statement for each host, on connections of its own. Nothing goes on there
+ * that nobody waits for here: the server ends a statement by `statement_timeout`, is asked to cancel it when no
+ * answer came, and a connection that does not come back is closed.
+ */
+import { connect } from 'node:net'
+import { Client, DatabaseError } from 'pg'
+import { maskedText } from './masked.ts'
+import type { Work, WorkHost, WorkOutcome } from './work.ts'
+
+export interface PostgresOptions {
+  /** `postgres://…`, with whatever password; read before each connection. */
+  readonly url: () =>
+    | { readonly kind: 'secret'; readonly text: string }
+    | { readonly kind: 'unreadable'; readonly why: string }
+  /** $1: the host, $2: the epoch, $3: the site. Writes where a smaller epoch stands. */
+  readonly statement: string
+  /** At most so many connections, opened when they are needed. */
+  readonly connections: number
+  readonly timeoutMs: number
+  /** Milliseconds on a clock that does not go back. */
+  readonly now: () => number
+}
+
+/** The server is given this much longer to say by itself that it stopped the statement. */
+const patienceMs = 150
+/** After that it is asked to cancel, and given this long before the connection is closed. */
+const cancelMs = 1_000
+
+/** The highest of $1, $2, $3 in it. */
+export const parametersOf = (statement: string): number =>
+  Math.max(0, ...[...statement.matchAll(/\$([0-9]+)/g)].map(([, number]) => Number(number)))
+
+export function postgresWork(options: PostgresOptions): Work {
+  return new PostgresWork(options)
+}
+
+class PostgresWork implements Work {
+  readonly atOnce: number
+  readonly #options: PostgresOptions
+  readonly #parameters: number
+  readonly #idle: Client[] = []
+  readonly #all = new Set<Client>()
+  #isClosed = false
+
+  constructor(options: PostgresOptions) {
+    this.#options = options
+    this.atOnce = options.connections
+    this.#parameters = parametersOf(options.statement)
+  }
+
+  async grant(host: WorkHost, epoch: number, timeoutMs: number): Promise<WorkOutcome> {
+    const { now } = this.#options
+    const started = now()
+    const client = this.#idle.pop() ?? (await this.#open(timeoutMs))
+    if (!(client instanceof Client)) return client
+    const left = Math.max(1, timeoutMs - (now() - started))
+    return await this.#run(client, [host.id, String(epoch), host.site], left)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const client of this.#all) this.#drop(client)
+  }
+
+  async #open(timeoutMs: number): Promise<Client | WorkOutcome> {
+    const url = this.#options.url()
+    if (url.kind === 'unreadable') return { kind: 'failed', why: `the connection string cannot be read: ${url.why}` }
+    if (this.#all.size >= this.atOnce)
+      return {
+        kind: 'timeout',
+        why: `all ${this.atOnce} connections wait for PostgreSQL to end what it was told to cancel`,
+      }
+    let client: Client
+    try {
+      client = new Client({
+        connectionString: url.text,
+        connectionTimeoutMillis: timeoutMs,
+        statement_timeout: this.#options.timeoutMs,
+        application_name: 'holdfast leases',
+        keepAlive: true,
+      })
+    } catch (error) {
+      return { kind: 'failed', why: maskedText(`the connection string cannot be used: ${textOf(error)}`, url.text) }
+    }
+    this.#all.add(client)
+    // A connection that breaks while nobody uses it.
+    client.on('error', () => this.#drop(client))
+    try {
+      await client.connect()
+    } catch (error) {
+      this.#drop(client)
+      const why = maskedText(textOf(error), url.text)
+      return /timeout/i.test(why)
+        ? { kind: 'timeout', why: `no connection in ${Math.round(timeoutMs)} ms` }
+        : failure(error, why)
+    }
+    return client
+  }
+
+  #run(client: Client, values: readonly string[], timeoutMs: number): Promise<WorkOutcome> {
+    return new Promise((resolve) => {
+      let isLate = false
+      let last: NodeJS.Timeout | undefined
+      const late = setTimeout(() => {
+        isLate = true
+        cancel(client)
+        last = setTimeout(() => this.#drop(client), cancelMs)
+        resolve({ kind: 'timeout', why: `no answer in ${Math.round(timeoutMs)} ms; told to cancel` })
+      }, timeoutMs + patienceMs)
+      const ended = (outcome: WorkOutcome, isUsable: boolean) => {
+        clearTimeout(late)
+        clearTimeout(last)
+        if (isUsable && !this.#isClosed && this.#all.has(client)) this.#idle.push(client)
+        else this.#drop(client)
+        if (!isLate) resolve(outcome)
+      }
+      client
+        .query({ name: 'holdfast-grant', text: this.#options.statement, values: values.slice(0, this.#parameters) })
+        .then(
+          ({ rowCount }) => ended(outcomeOf(rowCount), true),
+          (error: unknown) => ended(failure(error, textOf(error)), isStatementAlone(error)),
+        )
+    })
+  }
+
+  #drop(client: Client): void {
+    if (!this.#all.delete(client)) return
+    const at = this.#idle.indexOf(client)
+    if (at >= 0) this.#idle.splice(at, 1)
+    // The polite end would wait for the statement.
+    const { connection } = client as unknown as { readonly connection?: { readonly stream?: { destroy(): void } } }
+    connection?.stream?.destroy()
+  }
+}
+
+function outcomeOf(rows: number | null): WorkOutcome {
+  if (rows === 1) return { kind: 'done' }
+  return rows === 0
+    ? {
+        kind: 'refused',
+        why: 'the statement changed no row: a higher epoch stands there, or the host is not in the table',
+      }
+    : {
+        kind: 'refused',
+        why: `expected the statement to change the row of one host, found ${rows ?? 'no count of'} rows`,
+      }
+}
+
+/** The connection is as good as before; otherwise it is not used again. */
+const isStatementAlone = (error: unknown): boolean =>
+  error instanceof DatabaseError && error.severity === 'ERROR' && !/^(?:08|53|57P|58|XX)/.test(error.code ?? '')
+
+function failure(error: unknown, why: string): WorkOutcome {
+  const code = error instanceof DatabaseError ? (error.code ?? '') : ''
+  // 57014: by statement_timeout, or because it was told to cancel.
+  if (code === '57014') return { kind: 'timeout', why: 'the server ended the statement: statement_timeout' }
+  // Classes 22 and 23: data that it will not take, of this host alone.
+  if (/^2[23]/.test(code)) return { kind: 'refused', why: `${why} (${code})` }
+  return { kind: 'failed', why: code === '' ? why : `${why} (${code})` }
+}
+
+const textOf = (error: unknown): string =>
+  (error instanceof Error ? error.message || error.name : String(error)).slice(0, 300)
+
+const cancelCode = 80_877_102
+
+/** The message CancelRequest of the protocol ("Message Formats"), on a connection of its own. */
+function cancel(client: Client): void {
+  const { processID, secretKey } = client as unknown as { readonly processID: number; readonly secretKey: number }
+  if (typeof processID !== 'number' || typeof secretKey !== 'number') return
+  const message = Buffer.alloc(16)
+  message.writeInt32BE(16, 0)
+  message.writeInt32BE(cancelCode, 4)
+  message.writeInt32BE(processID, 8)
+  message.writeInt32BE(secretKey, 12)
+  const { host, port } = client
+  const socket = host.startsWith('/') ? connect(`${host}/.s.PGSQL.${port}`) : connect(port, host)
+  socket.setTimeout(cancelMs, () => socket.destroy())
+  socket.on('error', () => socket.destroy())
+  socket.on('connect', () => socket.end(message))
+  socket.resume()
+}
