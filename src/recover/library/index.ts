@@ -12,3 +12,5 @@ export { type HttpGate, httpGate, type MiddlewareOptions, runOf } from './http.t
 export type { Call, ClassName, GovernorOptions, Run } from './options.ts'
 export type { HttpPort, Port } from './port.ts'
 export type { Events, Snapshot } from './snapshot.ts'
+export { type Lease, type SyncClient, type SyncClientOptions, type SyncEvents, syncClient } from './sync-client.ts'
+export type { SyncIdentity, SyncState } from './sync-protocol.ts'
