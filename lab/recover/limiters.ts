@@ -4,8 +4,8 @@
  */
 
 export interface Limiter {
-  /** May another operation start, with so many in flight? Counts it if so. */
-  mayStart(inFlight: number, now: number): boolean
+  /** May another operation of so many units start, with so many in flight? Counts it if so. */
+  mayStart(inFlight: number, now: number, units: number): boolean
   ended(latencySeconds: number, isFailure: boolean, inFlight: number, now: number): void
 }
 
@@ -15,17 +15,17 @@ export const fixed = (limit: number): Limiter => ({
   ended: () => {},
 })
 
-/** So many a second, whatever comes of them; what was not used in a tenth of a second is lost. */
+/** So many units a second, whatever comes of them; what was not used in a tenth of a second is lost. */
 export function tokenBucket(perSecond: number): Limiter {
   const most = Math.max(1, perSecond / 10)
   let tokens = most
   let at = 0
   return {
-    mayStart(_inFlight, now) {
+    mayStart(_inFlight, now, units) {
       tokens = Math.min(most, tokens + (now - at) * perSecond)
       at = now
-      if (tokens < 1) return false
-      tokens -= 1
+      if (tokens < units) return false
+      tokens -= units
       return true
     },
     ended: () => {},

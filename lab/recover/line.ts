@@ -5,6 +5,7 @@
  */
 import { type Kind, lease, renewal } from './database.ts'
 import type { Limiter } from './limiters.ts'
+import { renewalUnits } from './scenario.ts'
 import type { Fleet, Machine, Server } from './server.ts'
 
 export interface LineRules {
@@ -51,7 +52,7 @@ export class Line implements Server {
     const { now } = this.#machine
     if (this.waiting === 0) this.#emptyAt = now
     if (this.#rules.adaptiveLifo) this.#shedOld()
-    while (this.waiting > 0 && this.#rules.limiter.mayStart(this.#machine.inFlight, now)) {
+    while (this.waiting > 0 && this.#rules.limiter.mayStart(this.#machine.inFlight, now, this.#unitsOfNext)) {
       if (!this.#startOne()) return
     }
   }
@@ -75,6 +76,11 @@ export class Line implements Server {
       this.#machine.begin(line.host, line.kind, line.attempt)
       return true
     }
+  }
+
+  /** In a common line nobody looks at what comes next. */
+  get #unitsOfNext(): number {
+    return this.#lines[renewal].size > 0 ? renewalUnits : 1
   }
 
   get #isCongested(): boolean {

@@ -4,6 +4,7 @@
  * has to try costs a larger share of all that there is to do.
  */
 import { describe, expect, test } from 'vitest'
+import { drawRecoveries } from './picture.ts'
 import { governor, naive, policies } from './policies.ts'
 import { nameOf, type Scenario, scaled, usual } from './scenario.ts'
 import { scenarios } from './scenarios.ts'
@@ -86,4 +87,22 @@ describe('in the same harness', () => {
   test('an endless line fails even at exactly the knee', () => {
     expect(simulate(small(usual), policy('oracle FIFO'), { giveUpAfter: 5 }).t99).toBe(Number.POSITIVE_INFINITY)
   })
+})
+
+test('the pictures say what happened', () => {
+  const panel = (of: typeof governor, isOurs: boolean) => ({
+    name: of.name,
+    note: of.told,
+    isOurs,
+    figures: simulate(small(usual), of, { giveUpAfter: 3 }),
+  })
+  const svg = drawRecoveries({
+    title: 'T & T',
+    subtitle: 'S',
+    seconds: 100,
+    panels: [panel(governor, true), panel(naive, false)],
+  })
+  expect(svg).toContain('T &amp; T')
+  expect(svg).toMatch(/governor: all after 4\d s, bound 40 s\. naive FIFO: never: [\d.]+ % at most\./)
+  expect(svg).not.toMatch(/NaN|undefined|Infinity/)
 })

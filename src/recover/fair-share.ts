@@ -19,9 +19,9 @@ export class FairShare {
         this.#deficit[klass] = (this.#deficit[klass] as number) - 1
         return klass
       }
-      this.#deficit[klass] = 0
       const next = klass + 1 < classCount ? klass + 1 : renewal + 1
       this.#turn = next
+      // Anew, not on top: nothing is saved up.
       this.#deficit[next] = classRules[next]?.quantum as number
     }
   }
