@@ -126,7 +126,8 @@ export function poolOf(trial: Trial, limits: Partial<Limits> = {}): Pool {
   }
 }
 
-export function simulate(trial: Trial, reduce: Reducer): Log {
+/** `repeats`: whether some moments are reduced twice, to see that the same gives the same. */
+export function simulate(trial: Trial, reduce: Reducer, { repeats = true } = {}): Log {
   const pool = poolOf(trial)
   const world = new Targets(trial, pool)
   const random = randomOf(trial.seed)
@@ -161,7 +162,7 @@ export function simulate(trial: Trial, reduce: Reducer): Log {
     }
     const result = reduce(input)
     if (result.kind === 'wait') continue
-    if (differed === null && at % 17_000 === 0) differed = repeated(reduce, input, result)
+    if (repeats && differed === null && at % 17_000 === 0) differed = repeated(reduce, input, result)
     state = result.state
     moments.push(momentOf(pool, at, state, result.weights().size))
   }
