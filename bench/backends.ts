@@ -34,6 +34,8 @@ try {
   await rig.stop()
 }
 
+const what = (kind: Behaviour): string => (kind === 'false alarm' ? 'fails its checks alone' : `is ${kind}`)
+
 async function suffer(kind: Behaviour, address: string): Promise<void> {
   const before = rig.counts()
   const began = performance.now()
@@ -54,16 +56,16 @@ async function suffer(kind: Behaviour, address: string): Promise<void> {
     ['', ours],
     [', HAProxy checking by itself', own],
   ] as const) {
-    print(`one of ${count} is ${kind}: requests that failed${who}`, counts.errors, 'requests')
-    print(`one of ${count} is ${kind}: requests answered later than after 1 s${who}`, counts.late, 'requests')
+    print(`one of ${count} ${what(kind)}: requests that failed${who}`, counts.errors, 'requests')
+    print(`one of ${count} ${what(kind)}: requests answered later than after 1 s${who}`, counts.late, 'requests')
   }
   const ourOut = out((sample) => sample.ours.get(address) === 0)
   const ownOut = out((sample) => sample.own.get(address) === 0)
-  if (ourOut !== null) print(`one of ${count} is ${kind}: out after`, ourOut, 's')
-  if (ownOut !== null) print(`one of ${count} is ${kind}: out after, HAProxy checking by itself`, ownOut, 's')
+  if (ourOut !== null) print(`one of ${count} ${what(kind)}: out after`, ourOut, 's')
+  if (ownOut !== null) print(`one of ${count} ${what(kind)}: out after, HAProxy checking by itself`, ownOut, 's')
   moments.push({
     at: began,
-    text: `one is ${kind}: failed with Holdfast ${ours.errors}, with HAProxy's own checks ${own.errors} of ${own.sent}`,
+    text: `one ${what(kind)}: failed with Holdfast ${ours.errors}, with HAProxy's own checks ${own.errors} of ${own.sent}`,
   })
   await rig.until('it to be back', rig.isWhole, 240_000)
 }

@@ -49,7 +49,7 @@ export function drawChart(chart: Chart): string {
   const parts = [
     `<rect class="paper" width="${width}" height="${height}" rx="10"/>`,
     `<text class="title" x="24" y="38">${escapeText(chart.title)}</text>`,
-    `<text class="soft" x="${left}" y="${top - 12}">${escapeText(chart.unit)}</text>`,
+    `<text class="axis" x="${right}" y="38">${escapeText(chart.unit)}</text>`,
     ...ticks(chart.greatest, 5).map(
       (value) =>
         `<line class="grid" x1="${left}" x2="${right}" y1="${n(y(value))}" y2="${n(y(value))}"/><text class="axis" x="${left - 10}" y="${n(y(value) + 4)}">${value.toLocaleString('en')}</text>`,
