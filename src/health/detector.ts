@@ -7,8 +7,6 @@ import type { TargetState } from '../model/plan.ts'
 import type { Pool } from '../model/policy.ts'
 import type { EpochMs } from '../world/world.ts'
 
-export { staleAfterMs } from './freshness.ts'
-
 /** Downs as old as this no longer count. */
 export const flapWindowMs = 600_000
 /** More would not make the hold longer. */

@@ -5,7 +5,7 @@
 import type { Observation, Result, TargetSeen } from '../model/observation.ts'
 import type { Pool, Target } from '../model/policy.ts'
 import type { EpochMs } from '../world/world.ts'
-import { staleAfterMs } from './detector.ts'
+import { staleAfterMs } from './freshness.ts'
 
 /** Of one target in one round: of the worst of its addresses. */
 export interface Checked {
