@@ -203,6 +203,14 @@ export function happen(region: Region, happening: Happening): void {
     case 'pool':
       for (const host of region.hosts) if (host.pool === happening.pool) host.up = happening.up
       break
+    case 'site': {
+      const hosts = region.hosts.filter(({ target }) => target % 3 === happening.site)
+      for (const host of hosts) host.up = false
+      later(happening.forMs, () => {
+        for (const host of hosts) host.up = true
+      })
+      break
+    }
     case 'policy':
       editPolicy(region, happening.what, happening.subject ?? 0)
       break

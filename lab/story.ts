@@ -150,6 +150,8 @@ export type Happening = { readonly at: number } & (
     }
   | { readonly kind: 'target'; readonly pool: number; readonly target: number; readonly up: boolean }
   | { readonly kind: 'pool'; readonly pool: number; readonly up: boolean }
+  /** All targets of a site, in all pools. */
+  | { readonly kind: 'site'; readonly site: number; readonly forMs: number }
   | { readonly kind: 'policy'; readonly what: PolicyEdit; readonly subject?: number }
   /** One change of the policy after the other. */
   | { readonly kind: 'edits'; readonly everyMs: number; readonly times: number }
@@ -246,7 +248,9 @@ const losesMarker = (happening: Happening): boolean =>
 const losesHistory = ({ kind }: Happening): boolean => kind === 'damage' || kind === 'store-backup'
 
 function drawShape(random: Stream): Shape {
-  const pools = Array.from({ length: random.between(1, 2) }, () => random.between(2, 6))
+  const pools = Array.from({ length: random.between(1, 2) }, () =>
+    random.between(2, random.chance({ of: 1, in: 5 }) ? 12 : 6),
+  )
   return {
     planners: random.between(1, 2),
     enactors: random.between(1, 3),
@@ -442,6 +446,7 @@ const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [
     const pool = random.below(shape.pools.length)
     return { kind: 'target', pool, target: random.below(shape.pools[pool] ?? 1), up: random.chance({ of: 1, in: 2 }) }
   },
+  (random) => ({ kind: 'site', site: random.below(3), forMs: random.between(2_000, 40_000) }),
   (random, shape) => ({ kind: 'pool', pool: random.below(shape.pools.length), up: random.chance({ of: 1, in: 2 }) }),
   (random) => ({
     kind: 'policy',

@@ -1,8 +1,8 @@
 /** Planners whose clocks disagree: the states that they hand to each other come to rest. */
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { limits, observation, pool, target } from '../../test/support/planning.ts'
-import type { PoolState } from '../model/plan.ts'
+import type { PoolState, SiteState, TargetState } from '../model/plan.ts'
 import type { EpochMs } from '../world/world.ts'
 import { notAhead } from './detector.ts'
 import { sameState, step } from './step.ts'
@@ -69,4 +69,41 @@ test('what came before what stays so', () => {
   expect(notAhead({ kind: 'serving', since: 150 as EpochMs }, now)).toEqual({ kind: 'serving', since: 100 })
   const past = ramping(90, 80)
   expect(notAhead(past, now)).toBe(past)
+})
+
+describe('a planner that sees nothing, because its clock is wrong or the probers are gone,', () => {
+  const six = pool(
+    'web',
+    [0, 1, 2, 3, 4, 5].map((index) => target(index)),
+  )
+  const at = 1_000_000 as EpochMs
+  const serving: TargetState = { kind: 'serving', since: at }
+  const state = (site0: SiteState, its: TargetState): PoolState => ({
+    targets: { t0: its, t1: serving, t2: serving, t3: its, t4: serving, t5: serving },
+    failOpenSince: null,
+    ledger: [],
+    sites: { site0 },
+    capacity: 1,
+  })
+  const blind = (previous: PoolState) => {
+    const nothing = { observations: [], reports: [], demands: [], drains: new Map(), evacuations: new Map() }
+    const result = step({ pool: six, previous, ...nothing, since: 0 as EpochMs, now: (at + 100_000) as EpochMs })
+    return result.kind === 'state' ? result.state.sites : result
+  }
+
+  test('does not say that a site that was evacuated stopped passing', () => {
+    const site = {
+      kind: 'evacuated',
+      since: at,
+      by: 'health',
+      reason: '',
+      healthySince: (at + 1_000) as EpochMs,
+    } as const
+    expect(blind(state(site, { kind: 'evacuated', since: at }))).toEqual({ site0: site })
+  })
+
+  test('does not believe in a site again', () => {
+    const site = { kind: 'open', since: at } as const
+    expect(blind(state(site, { kind: 'held', since: at, by: 'site-open' }))).toEqual({ site0: site })
+  })
 })

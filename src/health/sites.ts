@@ -184,9 +184,11 @@ class Deciding {
     const { healthy, healthyMs } = pool.limits.evacuation
     const passes = (this.#good[site] as number) >= healthy * (this.#members[site] as number)
     const since = before.healthySince === null || before.healthySince > now ? now : before.healthySince
-    const healthySince = passes ? since : null
+    // Whoever sees nothing of it has no word against it.
+    const kept = (this.#bad[site] as number) === 0 ? before.healthySince : null
+    const healthySince = passes ? since : kept
     const { by, reason } = order ?? before
-    if (order === undefined && healthySince !== null) {
+    if (order === undefined && passes && healthySince !== null) {
       if (now - healthySince >= healthyMs) {
         this.#events.push({ kind: 'returning', site: name, step: 1 })
         this.#nextAt.push((now + siteStepMs(pool)) as EpochMs)
