@@ -37,8 +37,8 @@ export interface Node {
 
 export interface Remembering {
   readonly memory: 'all' | 'last'
-  /** Whether it matters which of several questions was answered first, until it begins anew. */
-  readonly isOrdered: boolean
+  /** Until it begins anew it is remembered in which order it was told what goes into one stream. */
+  streamOf(topic: string): string
   /** Whether these are what it waits for when it begins anew, and goes by what it was told last of each topic. */
   isBetween(operations: readonly Operation[]): boolean
   /** Topics of which a program remembers when it was told. */
@@ -270,15 +270,15 @@ export class Automaton implements Machine {
       for (let topic = 1; topic < memory.length; topic++)
         if (memory[topic] !== 0 && isForgotten(topics.texts[topic] as string)) memory[topic] = 0
     }
-    const { isOrdered, isSettledBy, isTimeRemembered, isBetween, isAtRest, isForgottenAtRest } = this.#remembering
+    const { streamOf, isSettledBy, isTimeRemembered, isBetween, isAtRest, isForgottenAtRest } = this.#remembering
     if (last !== undefined) {
       const { topic } = last.operation
       forget((known) => isSettledBy(known, topic))
       put(topic, last.text)
       if (isTimeRemembered(topic)) put(`time of ${topic}`, String(last.tick))
-      const since = isOrdered ? 'since' : `since ${topic}`
-      const known = this.#texts.texts[memory[topics.number(since)] ?? 0]
-      put(since, `${known} ${isOrdered ? `${topic}=` : ''}${last.text}`)
+      const stream = `since ${streamOf(topic)}`
+      const known = this.#texts.texts[memory[topics.number(stream)] ?? 0]
+      put(stream, `${known} ${stream.endsWith(topic) ? '' : `${topic}=`}${last.text}`)
     }
     for (const [topic, text] of run.notes) put(topic, text)
     const rests = isAtRest(run.operations)

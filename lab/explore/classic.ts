@@ -157,7 +157,7 @@ export function classicWorld({ enactors, plans, endpoints }: ClassicSize, bounds
   const shared = new ClassicShared(members, enactors, names)
   const remembering = {
     memory: 'last' as const,
-    isOrdered: false,
+    streamOf: (topic: string) => topic,
     isBetween: () => false,
     isTimeRemembered: () => false,
     isSettledBy: () => false,

@@ -142,7 +142,8 @@ export function holdfastWorld(
   const answerOf = (told: number): unknown => shared.answerOf(told)
   const remembering = {
     memory: reductions.last ? ('last' as const) : ('all' as const),
-    isOrdered: false,
+    // Where plans can vanish, a pass may find that before or after it hears of a newer one.
+    streamOf: (topic: string) => (size.withSweep && topic.startsWith('get ') ? 'store' : topic),
     isBetween: (operations: readonly Operation[]) => {
       const open = operations.filter(({ isTimed }) => !isTimed)
       return reductions.between && open.length === 1 && open[0]?.topic === 'get head for turn'
