@@ -38,6 +38,11 @@ export class FakePort implements Port {
     return this.#timers.length
   }
 
+  /** So much time passes while the process does not get to its timers. */
+  stuck(ms: number): void {
+    this.#now += ms
+  }
+
   /** Lets so much time pass; whatever a timer sets off by promises is done before the next one. */
   async advance(ms: number): Promise<void> {
     const until = this.#now + ms

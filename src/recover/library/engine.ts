@@ -52,6 +52,7 @@ export class Engine<Input, Output> {
   #abandoned = 0
   #state: Snapshot['dependency']
   #isTicking = false
+  #tickDue = 0
   #isClosed = false
   readonly #whenIdle: (() => void)[] = []
 
@@ -96,8 +97,10 @@ export class Engine<Input, Output> {
       if (!isClassName(name)) throw new TypeError(`class: expected one such as "interactive", found ${String(name)}`)
       if (deadlineMs !== undefined && !(deadlineMs >= 0))
         throw new TypeError(`deadlineMs: expected milliseconds, found ${String(deadlineMs)}`)
-      const remainingMs = deadlineMs ?? (name === 'interactive' ? this.#settings.deadlineMs : undefined)
       const now = this.#port.now()
+      const wishedMs = deadlineMs ?? (name === 'interactive' ? this.#settings.deadlineMs : undefined)
+      // While this process was busy with something else the caller waited already, unseen.
+      const remainingMs = wishedMs === undefined ? undefined : Math.max(0, wishedMs - this.#overdueMs(now))
       const execution = this.#executionFor(input, key ?? this.#settings.key?.(input), name, remainingMs, now)
       this.#addCaller(execution, resolve, reject, signal, remainingMs)
       this.#drain(now)
@@ -366,12 +369,17 @@ export class Engine<Input, Output> {
   #keepTicking(): void {
     if (this.#isTicking || (this.#waitingInAll === 0 && this.#pump.inFlight === 0)) return
     this.#isTicking = true
+    this.#tickDue = this.#port.now() + tickMs
     this.#port.after(tickMs, () => {
       this.#isTicking = false
       const now = this.#port.now()
       this.#tick(now)
       this.#drain(now)
     })
+  }
+
+  #overdueMs(now: number): number {
+    return this.#isTicking ? Math.max(0, now - this.#tickDue) : 0
   }
 
   #tick(now: number): void {

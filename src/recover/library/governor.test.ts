@@ -163,6 +163,17 @@ describe('time', () => {
     expect(calm.output).toBe('A')
   })
 
+  test("that passed while the process was stuck is the caller's, too", async () => {
+    const port = new FakePort()
+    const { go } = slow(port, 10, { limitFirst: 1, limitMost: 1 })
+    go('a')
+    port.stuck(400)
+    const [lost, fine] = [go('b', { deadlineMs: 370 }), go('c', { deadlineMs: 1_000 })]
+    await port.advance(100)
+    expect(lost.error).toBeInstanceOf(Shed)
+    expect(fine.output).toBe('C')
+  })
+
   test('a signal that is asked for when time is up already has fired', async () => {
     const port = new FakePort()
     let seen: unknown
