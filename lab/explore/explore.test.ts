@@ -147,13 +147,13 @@ describe('what is taken for granted makes no difference', () => {
 })
 
 describe('without a mechanism', () => {
-  test.each(mechanisms.filter(({ name }) => name !== 'claims'))(
+  test.each(mechanisms)(
     'needs its $name',
     async (mechanism) => {
       const { needs, violates } = mechanism
       const of = size(needs?.enactors ?? 2, needs?.plans ?? 2, { withSweep: needs?.sweep === true })
       const bounds = { ...none, lies: needs?.lies ?? 0, stalls: needs?.stalls ?? 0 }
-      const reductions = { ...allReductions, last: mechanism.isStateless === true }
+      const reductions = { ...allReductions, last: mechanism.isStateless === true, quotient: false }
       const { world } = holdfastWorld(of, bounds, reductions, mechanism)
       const explored = await search(world, limits)
       expect(explored.violation?.invariant).toBe(violates)

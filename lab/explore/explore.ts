@@ -84,12 +84,14 @@ async function exploreHoldfast(options: ExploreOptions, limits: Limits, telling:
     ...(size.withForeign ? ["with a name of somebody else's"] : []),
     `${mechanism === null ? options.server : 'plain'} server`,
   ].join(', ')
-  // What is put in a mechanism's place may have a memory of its own, about which nothing is assumed.
+  // What is put in a mechanism's place may have a memory of its own, about which nothing is assumed. What is
+  // violated is found long before programs would have been learned to the end.
   const last = mechanism === null || mechanism.isStateless === true
+  const quotient = mechanism === null
   const until = performance.now() + limits.ms
   const left = (): Limits => ({ ...limits, ms: Math.max(0, until - performance.now()) })
   const run = async (assumed: Partial<typeof allReductions>) => {
-    const holdfast = holdfastWorld(size, bounds, { ...allReductions, last, ...assumed }, mechanism)
+    const holdfast = holdfastWorld(size, bounds, { ...allReductions, last, quotient, ...assumed }, mechanism)
     if (mechanism === null && options.server === 'plain') holdfast.shared.authority.kind = 'plain'
     const expected = mechanism === null ? await expect(holdfast, size.enactors, left(), telling) : null
     telling.note(expected === null ? 'exploring' : `exploring; ${tellEstimate(expected, left())}`)
