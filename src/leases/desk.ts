@@ -21,7 +21,7 @@ export interface DeskOptions {
   /** 0 <= random() < 1. */
   readonly random: () => number
   /** For proofs of leases, shared by all managers; undefined: not read yet, so none are given or taken. */
-  readonly key: () => Uint8Array | undefined
+  readonly key: () => string | undefined
   readonly wornOut: (shard: number) => void
 }
 

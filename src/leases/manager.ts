@@ -68,7 +68,7 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
     lost: (reason, retryMs) => trace(world, { event: 'leases.store_lost', reason, retryMs }),
     found: () => trace(world, { event: 'leases.store_found' }),
   })
-  let key: Uint8Array | undefined
+  let key: string | undefined
   let granted = 0
   let expired = { count: 0, host: '' }
   const turned = new Map<string, number>()
@@ -212,7 +212,7 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
       const entry = await store.get(keys.leaseKey.key())
       const known = entry === undefined ? undefined : keys.leaseKey.decode(entry.value)
       if (typeof known?.base64 === 'string') {
-        key = Buffer.from(known.base64, 'base64')
+        key = known.base64
         return
       }
       const made = Buffer.from(world.random.bytes(32)).toString('base64')

@@ -41,6 +41,8 @@ class PostgresWork implements Work {
   readonly #parameters: number
   readonly #idle: Client[] = []
   readonly #all = new Set<Client>()
+  /** Operations for which there is no connection while others are being cancelled. */
+  readonly #waiting: (() => void)[] = []
   #isClosed = false
 
   constructor(options: PostgresOptions) {
@@ -52,7 +54,8 @@ class PostgresWork implements Work {
   async grant(host: WorkHost, epoch: number, timeoutMs: number): Promise<WorkOutcome> {
     const { now } = this.#options
     const started = now()
-    const client = this.#idle.pop() ?? (await this.#open(timeoutMs))
+    if (this.#idle.length === 0 && this.#all.size >= this.atOnce) await this.#freed(timeoutMs)
+    const client = this.#idle.pop() ?? (await this.#open(Math.max(1, timeoutMs - (now() - started))))
     if (!(client instanceof Client)) return client
     const left = Math.max(1, timeoutMs - (now() - started))
     return await this.#run(client, [host.id, String(epoch), host.site], left)
@@ -61,6 +64,21 @@ class PostgresWork implements Work {
   async close(): Promise<void> {
     this.#isClosed = true
     for (const client of this.#all) this.#drop(client)
+  }
+
+  /** One is idle again, or closed, or the time is up. */
+  #freed(timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const freed = () => {
+        clearTimeout(late)
+        resolve()
+      }
+      const late = setTimeout(() => {
+        this.#waiting.splice(this.#waiting.indexOf(freed), 1)
+        resolve()
+      }, timeoutMs)
+      this.#waiting.push(freed)
+    })
   }
 
   async #open(timeoutMs: number): Promise<Client | WorkOutcome> {
@@ -105,7 +123,10 @@ class PostgresWork implements Work {
       const late = setTimeout(() => {
         isLate = true
         cancel(client)
-        last = setTimeout(() => this.#drop(client), cancelMs)
+        last = setTimeout(() => {
+          this.#drop(client)
+          this.#waiting.shift()?.()
+        }, cancelMs)
         resolve({ kind: 'timeout', why: `no answer in ${Math.round(timeoutMs)} ms; told to cancel` })
       }, timeoutMs + patienceMs)
       const ended = (outcome: WorkOutcome, isUsable: boolean) => {
@@ -113,6 +134,7 @@ class PostgresWork implements Work {
         clearTimeout(last)
         if (isUsable && !this.#isClosed && this.#all.has(client)) this.#idle.push(client)
         else this.#drop(client)
+        this.#waiting.shift()?.()
         if (!isLate) resolve(outcome)
       }
       client

@@ -1,0 +1,214 @@
+/**
+ * A fleet that comes back, with everything real: PostgreSQL from Debian, two lease managers as processes, and
+ * hosts that report over keep-alive connections. The database hangs, and a manager is killed, in the middle.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Client } from 'pg'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { Fleet, post } from './support/fleet.ts'
+import { eventually, holdfast } from './support/holdfast.ts'
+import { freePort } from './support/ports.ts'
+import { type Postgres, postgres, postgresPrograms } from './support/postgres.ts'
+import { describeWith } from './support/programs.ts'
+
+const hosts = 2_000
+const token = 'a-token-of-a-whole-fleet'
+const password = 'nobody-may-see-this'
+const address = '127.0.0.1'
+const main = join(import.meta.dirname, '..', 'src', 'cli', 'main.ts')
+
+interface Fleeting {
+  readonly leased: number
+  readonly waiting: number
+  readonly shards: { readonly owned: Record<string, number>; readonly unowned: number }
+  readonly managers: readonly {
+    readonly id: string
+    readonly fresh: boolean
+    readonly expired: number
+    readonly limit: number
+  }[]
+  readonly ails: readonly string[]
+}
+
+describeWith(postgresPrograms, 'a fleet whose leases PostgreSQL grants', () => {
+  let database: Postgres
+  let sql: Client
+  let folder: string
+  let fleet: Fleet | undefined
+  let urls: readonly string[]
+  const managers = new Map<string, ChildProcess>()
+  let log = ''
+
+  function start(id: string, url: string): void {
+    const child = spawn(
+      process.execPath,
+      [
+        '--disable-warning=ExperimentalWarning',
+        main,
+        'run',
+        'leases',
+        '--id',
+        id,
+        '--listen',
+        new URL(url).host,
+        '--config',
+        join(folder, 'holdfast.yaml'),
+      ],
+      { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] },
+    )
+    child.stderr.on('data', (chunk: Buffer) => {
+      log = (log + chunk.toString()).slice(-500_000)
+    })
+    managers.set(id, child)
+  }
+
+  const asked = async (): Promise<Fleeting> => {
+    const { stdout, stderr } = await holdfast(['fleet', '--json', '--config', join(folder, 'holdfast.yaml')])
+    if (stdout === '') throw new Error(stderr)
+    return JSON.parse(stdout) as Fleeting
+  }
+  const leasedAtLeast = (count: number, ms: number) =>
+    eventually(ms, `${count} hosts to hold a lease`, async () => {
+      const { leased } = fleet as Fleet
+      return leased >= count ? undefined : `${leased}; ${log.slice(-1_500)}`
+    })
+
+  beforeAll(async () => {
+    database = await postgres(address, await freePort(address))
+    sql = new Client({ host: address, port: database.port, user: 'postgres', database: 'postgres' })
+    sql.on('error', () => {})
+    await sql.connect()
+    await sql.query(`create table lease (id text primary key, epoch bigint not null, site text not null default '')`)
+    await sql.query(`insert into lease select 'host-' || n, 0 from generate_series(0, ${hosts - 1}) n`)
+    folder = mkdtempSync(join(tmpdir(), 'holdfast-leases-'))
+    urls = [`http://${address}:${await freePort(address)}`, `http://${address}:${await freePort(address)}`]
+    writeFileSync(join(folder, 'token'), token, { mode: 0o600 })
+    writeFileSync(join(folder, 'url'), `postgres://postgres:${password}@${address}:${database.port}/postgres`, {
+      mode: 0o600,
+    })
+    writeFileSync(
+      join(folder, 'holdfast.yaml'),
+      `owner: fleet
+zones: {}
+leases:
+  listen: [${urls.map((url) => new URL(url).host).join(', ')}]
+  token: { file: token }
+  hostsMax: ${hosts + 10}
+  shards: 64
+  takeOver: 4s
+  ttl: 30s
+  dependency:
+    timeout: 2s
+    postgres:
+      url: { file: url }
+      connections: 6
+      # Some work, so that there is time to break things.
+      statement: UPDATE lease SET epoch = $2, site = $3 WHERE id = $1 AND epoch < $2 AND pg_sleep(0.02) IS NOT NULL
+`,
+    )
+    start('leases-1', urls[0] as string)
+    start('leases-2', urls[1] as string)
+    await eventually(60_000, 'two managers to share all shards', async () => {
+      const { shards } = await asked()
+      return shards.unowned === 0 && Object.keys(shards.owned).length === 2 ? undefined : JSON.stringify(shards)
+    })
+  }, 120_000)
+
+  afterAll(async () => {
+    fleet?.stop()
+    for (const child of managers.values()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const gone = once(child, 'exit')
+      child.kill('SIGKILL')
+      await gone
+    }
+    await sql?.end().catch(() => {})
+    await database?.stop()
+    if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
+  }, 60_000)
+
+  test('a cold start drains through a database that hangs for 5 s and a manager that is killed', async () => {
+    fleet = new Fleet({ managers: urls, token, hosts, connections: 16, withinMs: 3_000 })
+    await leasedAtLeast(hosts * 0.2, 60_000)
+    database.pause()
+    await pause(5_000)
+    database.resume()
+    await leasedAtLeast(hosts * 0.5, 60_000)
+    managers.get('leases-1')?.kill('SIGKILL')
+    await leasedAtLeast(hosts, 90_000)
+    expect(fleet.lapsed).toEqual([])
+    const { shards, managers: told, leased } = await eventuallyAsked((now) => now.leased === hosts)
+    expect(leased).toBe(hosts)
+    expect(shards).toMatchObject({ owned: { 'leases-2': 64 }, unowned: 0 })
+    expect(told.map(({ expired }) => expired)).toEqual([0, 0])
+    const { rows } = await sql.query<{ id: string; epoch: string }>('select id, epoch from lease')
+    expect(rows.length).toBe(hosts)
+    // What the database has is what hosts were told, or an attempt that was told to stop and happened all the same.
+    expect(rows.filter(({ id, epoch }) => Number(epoch) < (fleet as Fleet).epochOf(id))).toEqual([])
+    expect(rows.filter(({ id, epoch }) => Number(epoch) === (fleet as Fleet).epochOf(id)).length).toBeGreaterThan(
+      0.9 * hosts,
+    )
+  }, 240_000)
+
+  test('a manager that comes back gets its share, and hosts move without one more operation', async () => {
+    const sum = async () => (await sql.query<{ sum: string }>('select sum(epoch) as sum from lease')).rows[0]?.sum
+    const before = await sum()
+    start('leases-1', urls[0] as string)
+    await eventuallyAsked(({ shards }) => shards.owned['leases-1'] === 32 && shards.owned['leases-2'] === 32)
+    await eventuallyAsked(({ leased }) => leased === hosts, 90_000)
+    expect((fleet as Fleet).lapsed).toEqual([])
+    expect(await sum()).toBe(before)
+  }, 150_000)
+
+  test('what hosts say is not believed, and what cannot be read is refused', async () => {
+    const url = urls[1] as string
+    const one = async (body: object) => {
+      const reply = await post(undefined, url, token, body)
+      const moved = reply.kind === 'reply' && reply.hosts[0]?.status === 'MOVED' ? reply.hosts[0].to : undefined
+      const final = moved === undefined ? reply : await post(undefined, moved, token, body)
+      return final.kind === 'reply' ? final.hosts[0] : undefined
+    }
+    const held = (fleet as Fleet).epochOf('host-7')
+    expect(await one({ id: 'host-7', bootId: 'boot-7', epoch: 0 })).toMatchObject({ status: 'LEASED', epoch: held })
+    expect(await one({ id: 'host-7', bootId: 'boot-7', epoch: held + 1_000 })).toMatchObject({
+      status: 'STALE',
+      epoch: held,
+    })
+    // Not in the table of the database: the statement changes no row.
+    expect(await one({ id: 'stranger', bootId: 'x', epoch: 5, proof: 'A'.repeat(22) })).toMatchObject({
+      status: 'PENDING',
+    })
+    // Another one that says it is host 9, started later: it has the id, and the first one is told.
+    await one({ id: 'host-9', bootId: 'twin', epoch: 0 })
+    expect(await one({ id: 'host-9', bootId: 'boot-9', epoch: 0 })).toMatchObject({ status: 'STALE' })
+    const raw = async (body: string, as = token) => {
+      const reply = await post(undefined, url, as, body)
+      return reply.kind === 'reply' ? reply.status : reply.reason
+    }
+    expect(await raw('{')).toBe(400)
+    expect(await raw('[]')).toBe(400)
+    expect(await raw('{"hosts":[]}')).toBe(400)
+    expect(await raw(`{"hosts":[${'{"id":"a","bootId":"b"},'.repeat(500)}{"id":"a","bootId":"b"}]}`)).toBe(400)
+    expect(await raw(' '.repeat(300_000))).toBe(413)
+    expect(await raw('{"id":"a","bootId":"b"}', 'not-the-token-of-it')).toBe(401)
+    await eventually(10_000, 'the conflict to be told', async () =>
+      log.includes('leases.identity_conflict') ? undefined : log.slice(-500),
+    )
+    expect(log).not.toContain(password)
+    expect(log).not.toContain(token)
+  }, 60_000)
+
+  async function eventuallyAsked(holds: (now: Fleeting) => boolean, ms = 60_000): Promise<Fleeting> {
+    let last: Fleeting | undefined
+    await eventually(ms, 'holdfast fleet to say so', async () => {
+      last = await asked()
+      return holds(last) ? undefined : `${JSON.stringify(last).slice(0, 1_500)} ${log.slice(-1_500)}`
+    })
+    return last as Fleeting
+  }
+})
