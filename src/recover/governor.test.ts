@@ -56,6 +56,21 @@ describe('the governor', () => {
     expect(governor.epochOf(7)).toBe(1)
   })
 
+  test('sends nobody away for long by what the dependency did before anybody knew what it can do', () => {
+    const { governor, report } = governed({ hosts: 2000, frontDoorPerSecond: 1000, parameters: { limitFirst: 1 } })
+    for (let host = 0; host < 2000; host++) report(host, 0)
+    // One operation at once that takes a tenth of a second: the climb has only just begun.
+    for (let now = 0; now < 3000; now += 100) {
+      const host = governor.next(now)
+      if (host !== none) governor.done(host, 'ok', 100, now + 100)
+      governor.tick(now + 100)
+    }
+    expect(governor.snapshot()).toMatchObject({ mode: 'start' })
+    expect(governor.snapshot().throughput).toBeLessThan(20)
+    // By that: two minutes. By the front door: 2,000 hosts, 300 reports a second.
+    expect(governor.pollAfter(1999, 3100)).toBeLessThan(7_000)
+  })
+
   test('takes a lease away when its host is silent, and not before', () => {
     const { governor, report, serve, expired } = governed()
     for (let host = 0; host < 100; host++) report(host, 0)

@@ -150,7 +150,7 @@ export class Governor {
     const chance = this.#options.random()
     const ms = this.#hosts.holdsLease(host)
       ? leasedPollMs(this.ttlMs, this.#ageMs(host, now), chance)
-      : waitingPollMs(this.#pump.waiting + this.#pump.inFlight, this.#bearing(), chance)
+      : waitingPollMs(this.#pump.waiting + this.#pump.inFlight, this.#bearingOfDrain(), chance)
     this.#hosts.due[host] = tickAfter(now + ms)
     this.#watch.reported(now, ms)
     return ms
@@ -162,7 +162,7 @@ export class Governor {
    */
   retryAfter(): number {
     const leases = (this.#hosts.count[table.leased] as number) + (this.#hosts.count[table.grace] as number)
-    return waitingPollMs(this.#options.hosts - leases, this.#bearing(), this.#options.random())
+    return waitingPollMs(this.#options.hosts - leases, this.#bearingOfDrain(), this.#options.random())
   }
 
   /** The host needs an operation, whether it reported or not. Idempotent. */
@@ -371,6 +371,16 @@ export class Governor {
       this.#hosts.expiry[host] = Math.max(expiry, this.#hosts.expiry[host] as number)
       this.#hosts.become(host, table.leased)
     }
+  }
+
+  /**
+   * While the controller climbs, what the dependency did so far says nothing of how long the drain will take:
+   * who is sent away by it comes back long after it. Nor do the few operations after a standstill.
+   */
+  #bearingOfDrain(): Bearing {
+    const shown = this.#pump.isClimbing ? 0 : this.#pump.throughput
+    const throughput = Math.max(shown, this.#pump.hint?.throughput ?? 0)
+    return { frontDoorPerSecond: this.#options.frontDoorPerSecond, throughput }
   }
 
   #bearing(): Bearing {

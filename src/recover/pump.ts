@@ -165,6 +165,11 @@ export class Pump {
     return this.#saturated === undefined ? (this.#hint?.throughput ?? 0) : throughput(this.#saturated)
   }
 
+  /** It is not known yet what the dependency can do. */
+  get isClimbing(): boolean {
+    return this.#seeking.mode === 'start'
+  }
+
   isWaiting(host: number): boolean {
     return this.#needs.has(host)
   }
