@@ -26,6 +26,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   health: ['base', 'world', 'model', 'dns', 'store'],
   balance: ['base', 'world', 'model', 'store'],
   recover: ['base', 'world', 'model', 'store'],
+  // Plays the hosts of a fleet, in front of a lease service or of what such a service depends on.
+  drill: ['base', 'recover', 'leases'],
   intake: ['base', 'world', 'model', 'store'],
   leases: ['base', 'world', 'model', 'store', 'recover'],
   // A witness must not share the memory of what it watches.
@@ -106,6 +108,10 @@ const actors: readonly { readonly files: RegExp; readonly because: string }[] = 
   {
     files: /^src\/leases\/(?:front-door|http-work|postgres)\.ts$/,
     because: 'listens for hosts; the dependencies that are asked over sockets, behind the port in work.ts',
+  },
+  {
+    files: /^src\/drill\/(?:ask|command|lease-service|proxy)\.ts$/,
+    because: 'asks a target over the wire, runs the commands of an operator',
   },
   { files: /^src\/cli\//, because: 'starts programs, talks to a terminal' },
   { files: /^src\/telemetry\//, because: 'writes logs, listens for scrapes' },

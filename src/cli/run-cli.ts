@@ -5,6 +5,7 @@ import type { Cli } from './cli.ts'
 import { configCommand } from './config.ts'
 import { doctorCommand } from './doctor.ts'
 import { drainCommand, undrainCommand } from './drain.ts'
+import { drillCommand } from './drill.ts'
 import { evacuateCommand, maintenanceCommand, restoreCommand } from './evacuate.ts'
 import { type ExitCode, exit, exitMeanings } from './exit.ts'
 import { fleetCommand } from './fleet.ts'
@@ -73,7 +74,7 @@ export function programOf(cli: Cli): Command {
         retireCommand(cli),
       ],
     ],
-    ['Test:', [labCommand(cli)]],
+    ['Test:', [drillCommand(cli), labCommand(cli)]],
   ]
   for (const [title, commands] of groups) {
     program.commandsGroup(title)
