@@ -29,6 +29,7 @@ const benches = [
   'lab',
   'explore',
   'recover',
+  'recover-library',
 ] as const
 const minutesMax = 20
 

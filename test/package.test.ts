@@ -95,6 +95,18 @@ describe('the published package', () => {
     expect(stdout, stderr).toBe('2 true here\n')
   })
 
+  test('has programs in its tour of the library that run as they stand there', () => {
+    const tour = readFileSync(join(import.meta.dirname, '..', 'docs', 'protect-an-endpoint.md'), 'utf8')
+    const programs = [...tour.matchAll(/```js\n\/\/ (\S+)\n([\s\S]*?)```/g)].map(([, name = '', text = '']) => {
+      writeFileSync(join(home, name), text)
+      return name
+    })
+    expect(programs).toEqual(['function.mjs', 'express.mjs', 'fastify.mjs', 'fetch.mjs'])
+    for (const name of programs) expect(run('node', ['--check', name], home)).toMatchObject({ status: 0, stderr: '' })
+    expect(run('node', ['fetch.mjs'], home).stdout).toBe('200\n')
+    expect(run('node', ['function.mjs'], home).stdout).toBe('fetch failed\n')
+  })
+
   test('gives its library with types', () => {
     const program = `
       import { governor, type Snapshot } from 'holdfast/recover'
