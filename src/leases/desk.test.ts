@@ -183,3 +183,35 @@ describe('a shard', () => {
     expect(grant().get('a')).toBe(epochOf(101, 1))
   })
 })
+
+describe('who cannot be heard', () => {
+  test('comes again while a lease that it may hold is still good, however slow everything is', () => {
+    // A dependency that does one a second, and a fleet that waits.
+    const slow = new Governor({
+      hosts: 100_000,
+      sites: 1,
+      now: 0,
+      random: () => 0.99,
+      frontDoorPerSecond: 20_000,
+      renewals: 'memory',
+      hint: { throughput: 1, limit: 4 },
+    })
+    expect(slow.retryAfter()).toBeGreaterThan(100_000)
+    const its = new Desk(
+      {
+        governor: slow,
+        registry: new HostRegistry(100_000, 2),
+        sites: new Sites(1),
+        shards: 2,
+        ownerOf: () => ({ kind: 'nobody' }),
+        isListed: () => true,
+        random: () => 0.99,
+        key: () => key,
+        wornOut: () => {},
+      },
+      100_000,
+    )
+    expect(its.comeAgainMs()).toBeLessThanOrEqual(slow.ttlMs / 3)
+    expect(its.answer(host('a'), 1_000).pollAfterMs).toBeLessThanOrEqual(slow.ttlMs / 3)
+  })
+})

@@ -3,6 +3,7 @@
  * ask elsewhere, and who is not what it says. Judges, and does nothing itself; time is an argument.
  */
 import type { Governor } from '../recover/governor.ts'
+import { reportsPerLease } from '../recover/polling.ts'
 import { epochOf, operationsAtMost } from './epoch.ts'
 import { proofOf, proves } from './proof.ts'
 import { type HostRegistry, nobody, type Sites } from './registry.ts'
@@ -75,7 +76,7 @@ export class Desk implements Notes {
     const owner = ownerOf(shard)
     if (owner.kind === 'other') return this.#moved(host, owner.url)
     if (owner.kind === 'nobody' || (known !== nobody && this.#leaving[known] === 1))
-      return this.#waits(host, this.#spread())
+      return this.#waits(host, this.comeAgainMs())
     return known === nobody ? this.#enrol(host, now) : this.#sync(known, host, now)
   }
 
@@ -220,17 +221,22 @@ export class Desk implements Notes {
   #stale(host: SyncHost, number: number, why: Why, reason: string): SyncAnswer {
     this.#note(why, host.id)
     const epoch = this.#options.registry.granted[number] as number
-    return { id: host.id, status: 'STALE', epoch, ttl: 0, pollAfterMs: Math.round(this.#spread()), reason }
+    return { id: host.id, status: 'STALE', epoch, ttl: 0, pollAfterMs: Math.round(this.comeAgainMs()), reason }
   }
 
   #unknown(host: SyncHost, why: 'full' | 'not listed'): SyncAnswer {
     this.#note(why, host.id)
     const reason = why === 'full' ? 'there is no room for another host: raise hostsMax' : 'the host is not in the list'
-    return { id: host.id, status: 'UNKNOWN', epoch: 0, ttl: 0, pollAfterMs: Math.round(this.#spread()), reason }
+    return { id: host.id, status: 'UNKNOWN', epoch: 0, ttl: 0, pollAfterMs: Math.round(this.comeAgainMs()), reason }
   }
 
-  #spread(): number {
-    return this.#options.governor.retryAfter()
+  /**
+   * When a host is to come again that could not be heard, in ms. It may hold a lease, whatever is known here: so
+   * never later than a host with a lease would.
+   */
+  comeAgainMs(): number {
+    const { governor, random } = this.#options
+    return Math.min(governor.retryAfter(), (governor.ttlMs / reportsPerLease) * (0.5 + random() / 2))
   }
 
   #note(why: Why, host: string): void {

@@ -137,7 +137,7 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
       if (answer.status === 'PENDING') runner.wake()
       return answer
     },
-    retryAfter: () => governor.retryAfter(),
+    retryAfter: () => desk.comeAgainMs(),
     gen: () => keeper?.gen ?? 0,
     turnedAway: (why) => turned.set(why, (turned.get(why) ?? 0) + 1),
   })
