@@ -378,9 +378,11 @@ export class Governor {
    * who is sent away by it comes back long after it. Nor do the few operations after a standstill.
    */
   #bearingOfDrain(): Bearing {
-    const shown = this.#pump.isClimbing ? 0 : this.#pump.throughput
-    const throughput = Math.max(shown, this.#pump.hint?.throughput ?? 0)
-    return { frontDoorPerSecond: this.#options.frontDoorPerSecond, throughput }
+    const { hint, isClimbing, peak, throughput } = this.#pump
+    const { frontDoorPerSecond } = this.#options
+    if (isClimbing && hint === undefined) return { frontDoorPerSecond: frontDoorPerSecond / 3, throughput: 0 }
+    // Half of the peak: the best of many windows is chance, too.
+    return { frontDoorPerSecond, throughput: Math.max(throughput, peak / 2, hint?.throughput ?? 0) }
   }
 
   #bearing(): Bearing {

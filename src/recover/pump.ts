@@ -37,6 +37,7 @@ import { succeeded, throughput, type Window, WindowMeter } from './window.ts'
 /** Operations of one host that may fail, one after the other, until it has to report again. */
 const triesWhenUp = 2
 const triesMost = 7
+const peakHalfLifeSeconds = 30
 
 /** Nothing is to be started now. */
 export const none = -1
@@ -119,6 +120,7 @@ export class Pump {
   #failedInARow = 0
   #last: Window | undefined
   #saturated: Window | undefined
+  #peak = 0
 
   constructor(options: PumpOptions) {
     this.#options = options
@@ -163,6 +165,11 @@ export class Pump {
   /** Units a second that the dependency has shown to do; 0 if nothing is known. */
   get throughput(): number {
     return this.#saturated === undefined ? (this.#hint?.throughput ?? 0) : throughput(this.#saturated)
+  }
+
+  /** Units a second that it did at its best lately: half of it is forgotten in 30 s of work. */
+  get peak(): number {
+    return this.#peak
   }
 
   /** It is not known yet what the dependency can do. */
@@ -388,6 +395,7 @@ export class Pump {
 
   #learn(window: Window): void {
     this.#saturated = window
+    this.#peak = Math.max(throughput(window), this.#peak * 2 ** (-window.seconds / peakHalfLifeSeconds))
     const { mode, phase, base } = this.#seeking
     const isAtBase = mode === 'cruise' && (phase === 'base' || phase === 'base again')
     if (isAtBase && window.failed === 0) this.#hint = { throughput: throughput(window), limit: base }
