@@ -6,7 +6,7 @@ import { connect } from 'node:net'
 import { lease } from '../../lab/recover/database.ts'
 import { Hosts, type Protocol } from '../../lab/recover/fleet.ts'
 import { type Figures, Record } from '../../lab/recover/record.ts'
-import { type Scenario, type Terms, usual } from '../../lab/recover/scenario.ts'
+import { type Clients, type Scenario, type Terms, usual } from '../../lab/recover/scenario.ts'
 import type { Server } from '../../lab/recover/server.ts'
 import { Timers } from '../../lab/recover/timers.ts'
 import { stream } from '../../lab/sim/random.ts'
@@ -19,6 +19,7 @@ export interface HostsTask {
   readonly patienceSeconds: number
   readonly startsAt: number
   readonly seed: number
+  readonly clients: Clients
 }
 
 export interface HostsFigures extends Omit<Figures, 'bound' | 'worstWindow'> {
@@ -45,7 +46,7 @@ class Generator implements Server {
 
   constructor(task: HostsTask) {
     this.#task = task
-    const scenario: Scenario = { ...usual, hosts: task.hosts, seed: task.seed }
+    const scenario: Scenario = { ...usual, hosts: task.hosts, clients: task.clients, seed: task.seed }
     const terms: Terms = {
       live: task.hosts,
       unitsPerSecond: 1,

@@ -17,6 +17,7 @@ export interface Stage {
   readonly postgres: Postgres
   readonly shape: Shape
   readonly patienceSeconds: number
+  readonly clients: 'uniform' | 'synchronised'
   /** Where programs run: undefined leaves it to the system. */
   readonly cores: { readonly database: number; readonly others: number } | undefined
 }
@@ -157,7 +158,15 @@ export async function run(
   try {
     let manager = await startManager()
     const { protocol } = policy
-    const task: HostsTask = { hosts: shape.hosts, port, protocol, patienceSeconds, startsAt, seed: 1 }
+    const task: HostsTask = {
+      hosts: shape.hosts,
+      port,
+      protocol,
+      patienceSeconds,
+      startsAt,
+      seed: 1,
+      clients: stage.clients,
+    }
     const generator = start(stage, 'hosts.ts', task)
     children.push(generator)
     const done = new Promise<void>((resolve) => generator.on('message', () => resolve()))

@@ -8,7 +8,7 @@ const askMs = 5_000
 const replyAtMost = 4_096
 
 export const invitationPath = '/.well-known/holdfast-drill'
-export const invitationTable = 'holdfast_drill'
+export const invitationTable = 'drill_invitation'
 
 /** A text: why there is none. Redirects are not followed: the target itself has to say so. */
 export async function askHttp(origin: string, token: string | undefined): Promise<Invitation | string> {

@@ -74,6 +74,15 @@ export async function postgres(address: string, port: number, settings: readonly
   return it
 }
 
+/** A connection may have ended since its process was looked up. */
+function signal(pid: number, name: 'SIGSTOP' | 'SIGCONT'): void {
+  try {
+    process.kill(pid, name)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+  }
+}
+
 class Running implements Postgres {
   readonly address: string
   readonly port: number
@@ -132,11 +141,11 @@ class Running implements Postgres {
   }
 
   pause(): void {
-    for (const pid of this.#all()) process.kill(pid, 'SIGSTOP')
+    for (const pid of this.#all()) signal(pid, 'SIGSTOP')
   }
 
   resume(): void {
-    for (const pid of this.#all()) process.kill(pid, 'SIGCONT')
+    for (const pid of this.#all()) signal(pid, 'SIGCONT')
   }
 
   /** The server and its children, of which it has one for each connection. */
