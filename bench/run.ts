@@ -30,6 +30,7 @@ const benches = [
   'explore',
   'recover',
   'recover-library',
+  'leases',
 ] as const
 const minutesMax = 20
 

@@ -232,11 +232,12 @@ export class Desk implements Notes {
 
   /**
    * When a host is to come again that could not be heard, in ms. It may hold a lease, whatever is known here: so
-   * never later than a host with a lease would.
+   * sooner than a host with a lease would, and twice in vain does not cost it. All at once that is eight reports
+   * in a lease, which the rule for its length leaves room for at the front door.
    */
   comeAgainMs(): number {
     const { governor, random } = this.#options
-    return Math.min(governor.retryAfter(), (governor.ttlMs / reportsPerLease) * (0.5 + random() / 2))
+    return Math.min(governor.retryAfter(), (governor.ttlMs / reportsPerLease) * (0.25 + random() / 4))
   }
 
   #note(why: Why, host: string): void {

@@ -131,6 +131,8 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
       ? null
       : new Runner(world, downstreamStage(after), downstream, settings.downstreamTimeoutMs, mayStart)
 
+  // Whoever shows a lease before it is known could not be believed.
+  for (let look = 0; look < 3 && key === undefined; look++) await readKey()
   const door = await ports.open({
     answer(host: SyncHost, now: number) {
       const answer = desk.answer(host, now)

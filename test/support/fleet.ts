@@ -117,7 +117,9 @@ export class Fleet {
     const now = performance.now()
     if (asked.kind === 'failure') {
       host.failures++
-      host.manager = this.#managers[Math.floor(Math.random() * this.#managers.length)] as string
+      // Never the same one again first: it may be dead.
+      const next = this.#managers.indexOf(host.manager) + 1
+      host.manager = this.#managers[next % this.#managers.length] as string
       host.dueAt = now + Math.random() * Math.min(5_000, 1_000 * 2 ** host.failures)
       return
     }
