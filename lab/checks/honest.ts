@@ -58,7 +58,10 @@ export function honest(scene: RunScene): Check {
     const key = `${pool}/${target}`
     if (isFresh(opinions.get(key)?.get(says))) return true
     const fresh = [...(histories.get(key)?.values() ?? [])].filter(({ at }) => isFresh(at))
-    return says === 'down' && failedTogether(fresh.map(({ history }) => history))
+    return seenTogether(
+      says,
+      fresh.map(({ history }) => history),
+    )
   }
 
   const judgePlan = (plan: PlanDocument, by: string): Violation | null => {
@@ -134,11 +137,17 @@ function turnOf(then: PoolDocument, now: PoolDocument, target: string): Opinion[
   return !answered && (to === 'serving' || to === 'ramping') ? 'up' : undefined
 }
 
-/** Whether probers saw it fail, by turns, so often in as many rounds that each of these was bad to two of them. */
-function failedTogether(histories: readonly string[]): boolean {
+/**
+ * Whether probers saw it by turns, where no one of them saw it so often in a row: of as many rounds, failures
+ * for two of them in each; or passes in each, and more of these than failures.
+ */
+function seenTogether(says: Opinion['says'], histories: readonly string[]): boolean {
+  const length = says === 'down' ? fall : rise
   for (let back = 0; back < 32; back++) {
-    const rounds = histories.map((history) => history.slice(0, history.length - back).slice(-fall))
-    if (rounds.join('').replaceAll('p', '').length >= 2 * fall) return true
+    const rounds = histories.map((history) => history.slice(0, Math.max(0, history.length - back)).slice(-length))
+    const fails = rounds.join('').replaceAll('p', '').length
+    const passes = rounds.join('').length - fails
+    if (says === 'down' ? fails >= 2 * fall : passes >= rise && passes > fails) return true
   }
   return false
 }
