@@ -14,7 +14,17 @@ import { type SpinResult, spin } from '../lab/spec/spin.ts'
 
 const isQuick = process.argv.includes('--quick')
 const limits = { states: 4_000_000_000, ms: 600_000, bytes: 2 ** 33 }
-const spinMiB = 8_192
+const spinMiB = 2_048
+
+/** Null without Spin, or where it came to the end of memory or patience before the end of the world. */
+function spinOn(model: 'holdfast' | 'classic', defines: Readonly<Record<string, number | true>>): SpinResult | null {
+  try {
+    return spin(model, defines, spinMiB)
+  } catch (error) {
+    console.error(`Spin on ${model} ${JSON.stringify(defines)}: ${String(error).slice(0, 200)}`)
+    return null
+  }
+}
 
 function print(metric: string, value: number, unit: string, against?: string, ratio?: number): void {
   const rounded = (number: number) => Number(number.toPrecision(4))
@@ -58,7 +68,7 @@ function expected(label: string, { kind, violation }: Explored, wanted: Explored
 const classic = classicWorld({ enactors: 2, plans: 3, endpoints: 1 }, { crashes: 0, stalls: 0, ticks: 0, lies: 0 })
 const race = await search(classic.world, limits)
 expected('classic', race, 'violated')
-tell('classic 2 x 3 x 1, the race', race, { ms: race.ms, cpuMs: race.ms, learningMs: 0 }, spin('classic', {}))
+tell('classic 2 x 3 x 1, the race', race, { ms: race.ms, cpuMs: race.ms, learningMs: 0 }, spinOn('classic', {}))
 
 const size = (enactors: number, plans: number, endpoints: number, withSweep = false): Size => ({
   enactors,
@@ -82,11 +92,13 @@ for (const [of, within] of worlds) {
   const { crashes, stalls } = within
   const label = `${enactors} x ${plans} x ${endpoints}, ${crashes} crash, ${stalls} stall${withSweep ? ', sweep' : ''}`
   const sweep = withSweep ? { SWEEP: true as const } : {}
-  const model = spin(
-    'holdfast',
-    { ENACTORS: enactors, PLANS: plans, ENDPOINTS: endpoints, CRASHES: crashes, ...sweep },
-    spinMiB,
-  )
+  const model = spinOn('holdfast', {
+    ENACTORS: enactors,
+    PLANS: plans,
+    ENDPOINTS: endpoints,
+    CRASHES: crashes,
+    ...sweep,
+  })
   const started = performance.now()
   const cpu = process.cpuUsage()
   const { world } = holdfastWorld(of, within)

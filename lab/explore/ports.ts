@@ -153,7 +153,11 @@ export function storeOf(self: Self, canonical: (key: string, value: Uint8Array) 
       )
       const condition = compares.map(({ key, revision }) => `if ${key}@${revision} `).join('')
       const topic = given.map(({ key }) => key.replace(/\/.*/, '')).join(' ')
-      if (topic === 'progress') self.note('counted', '')
+      if (topic === 'progress') {
+        self.note('counted', '')
+        // It goes by when it began to say so, not by when that was done.
+        self.note('said at', String(self.now() / tickMs))
+      }
       // The last words count as memory, not only the answer to them.
       self.note(`wrote ${topic}`, writes.map(text).join(' '))
       return ask<Commit>(self, `${condition}${writes.map(text).join(' ')}`, `commit ${topic}`, {
