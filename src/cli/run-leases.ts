@@ -61,6 +61,7 @@ export async function playLeases(
           address,
           token: section.token,
           secret,
+          invitesDrills: section.invitesDrills,
           guarding: { delayMs: usualDelayMs, sockets: section.sockets },
           now: world.clock.now,
           wall: world.clock.wall,

@@ -78,6 +78,11 @@ export const leases = table('leases of hosts: { token, dependency, … }', {
     ...work,
     store: z.literal(true, { error: 'true' }).optional().describe('A document in the store of Holdfast itself.'),
   }).describe('What has to be done for a host to get a lease.'),
+  drill: table('{ allow: true }', {
+    allow: z.literal(true, { error: 'true' }).describe('Anybody with the token is told that a drill is welcome.'),
+  })
+    .optional()
+    .describe('For staging: invites `holdfast drill recovery`, which refuses to run against a service that does not.'),
   downstream: table('one of postgres and http', work)
     .optional()
     .describe('What every host needs after that, with a governor of its own: the network, for example.'),

@@ -41,6 +41,8 @@ export interface LeasesConfig {
   readonly sockets: number
   readonly dependency: WorkConfig
   readonly downstream: WorkConfig | null
+  /** `holdfast drill recovery` is welcome here. */
+  readonly invitesDrills: boolean
 }
 
 const day = 86_400_000
@@ -75,6 +77,7 @@ export function readLeases(shape: LeasesShape, reading: Reading): LeasesConfig |
     sockets,
     dependency,
     downstream,
+    invitesDrills: shape.drill?.allow === true,
   }
 }
 

@@ -16,6 +16,8 @@ export interface FrontDoorOptions {
   readonly token: SecretSource
   readonly secret: ReadSecret
   readonly guarding: Guarding
+  /** Says so to who asks with the token: `holdfast drill recovery` does. */
+  readonly invitesDrills?: boolean
   /** Milliseconds on a clock that does not go back. */
   readonly now: () => number
   readonly wall: () => number
@@ -43,6 +45,7 @@ const tokenPattern = /^[\x21-\x7e]{16,4096}$/
 const pulseMs = 25
 /** Beyond the sockets that are served some are told so; the rest is not even accepted. */
 const toldSockets = 256
+const invitationPath = '/.well-known/holdfast-drill'
 const jsonType = 'application/json'
 
 interface Known {
@@ -84,7 +87,8 @@ export async function openFrontDoor(options: FrontDoorOptions, desk: FrontDesk):
       })
       return
     }
-    if (request.method !== 'POST' || request.url !== '/v1/sync') {
+    const asksForInvitation = request.method === 'GET' && request.url === invitationPath
+    if (!asksForInvitation && (request.method !== 'POST' || request.url !== '/v1/sync')) {
       desk.turnedAway('path')
       say(response, request.url === '/v1/sync' ? 405 : 404, false, {
         expected: 'POST /v1/sync',
@@ -101,6 +105,10 @@ export async function openFrontDoor(options: FrontDoorOptions, desk: FrontDesk):
         found: request.headers.authorization === undefined ? 'no Authorization' : 'another one',
         todo: 'send the token',
       })
+      return
+    }
+    if (asksForInvitation) {
+      send(response, 200, { allow: options.invitesDrills === true })
       return
     }
     if (Number(request.headers['content-length'] ?? 0) > bodyAtMost) {
@@ -206,8 +214,12 @@ interface Says {
 }
 
 function say(response: ServerResponse, status: number, isLast: boolean, { expected, found, todo }: Says): void {
-  const body = JSON.stringify({ problems: [{ expected, found, todo }] })
   if (isLast) response.setHeader('connection', 'close')
+  send(response, status, { problems: [{ expected, found, todo }] })
+}
+
+function send(response: ServerResponse, status: number, document: object): void {
+  const body = JSON.stringify(document)
   response.setHeader('content-type', jsonType)
   response.setHeader('content-length', Buffer.byteLength(body))
   response.statusCode = status
