@@ -6,6 +6,7 @@ import { type PlanHead, shardLines } from '../../src/model/plan.ts'
 import type { Provider, Reading } from '../../src/providers/provider.ts'
 import type { Compare, Revision, Store, Write } from '../../src/store/store.ts'
 import type { Region, Role } from '../region.ts'
+import { noteRivals } from '../rival.ts'
 import { nothing, type Standing } from '../sim/authority.ts'
 import type { Kernel, Process } from '../sim/kernel.ts'
 import { kindOf } from '../story.ts'
@@ -97,7 +98,8 @@ export class Witness {
     region.store.onCommit = (writes, by) => this.#committed(writes, by)
     for (const [zone, authority] of region.authorities.entries()) {
       const isConditional = kindOf(region.shape, zone) !== 'atomic'
-      authority.onChange = (name, _before, after, by) => {
+      authority.onChange = (name, before, after, by) => {
+        noteRivals(region.foreign, name, before, after, by)
         if (by === 'hand') this.#changed(name, after, 'edits')
         else if (!isConditional) this.#changed(name, after, 'is replaced')
         else this.#landed(name, after, by)
