@@ -44,6 +44,13 @@ describe('the governor', () => {
       }
   })
 
+  test('does not run dry when the front door turns most of a large fleet away', () => {
+    const figures = simulate({ ...usual, clients: 'synchronised' }, governor)
+    expect(figures.t99 / figures.bound).toBeLessThanOrEqual(1.15)
+    expect(figures.worstWindow).toBeGreaterThanOrEqual(0.5)
+    expect(figures.messagesPerHost).toBeLessThanOrEqual(4)
+  })
+
   test('makes the same history of the same seed, and another of another', () => {
     const histories = [1, 1, 2].map((seed) => JSON.stringify(simulate(small(usual, seed), governor)))
     expect(histories[1]).toBe(histories[0])

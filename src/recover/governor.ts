@@ -158,11 +158,13 @@ export class Governor {
 
   /**
    * When a host is to report again that the front door turned away unheard, in ms. All that have no lease
-   * may be among them, known or not, so it is their number that is spread out.
+   * may be among them, known or not, so it is their number that is spread out. The need-set does not know
+   * them yet, so they come back as fast as the front door bears, whatever the dependency does.
    */
   retryAfter(): number {
     const leases = (this.#hosts.count[table.leased] as number) + (this.#hosts.count[table.grace] as number)
-    return waitingPollMs(this.#options.hosts - leases, this.#bearingOfDrain(), this.#options.random())
+    const { frontDoorPerSecond, random } = this.#options
+    return waitingPollMs(this.#options.hosts - leases, { frontDoorPerSecond, throughput: 0 }, random())
   }
 
   /** The host needs an operation, whether it reported or not. Idempotent. */
