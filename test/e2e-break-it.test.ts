@@ -110,7 +110,7 @@ describeWith(['dig', 'nsupdate'], 'break it: the quickstart', () => {
     expect(why.stdout).toMatch(/out\s+east\s+127\.0\.0\.11\s+removed/)
 
     await startService('east')
-    await eventually(5000, 'east to come back', answersWith(running, everyone))
+    await eventually(15_000, 'east to come back', answersWith(running, everyone))
     // It starts with a small share, which the marker shows, and has all of it again after the ramp.
     const shares: number[] = []
     await eventually(10_000, 'east to have its whole share', async () => {
@@ -137,7 +137,7 @@ describeWith(['dig', 'nsupdate'], 'break it: the quickstart', () => {
     const { failures } = await asking.stop()
     expect(failures).toEqual([])
     for (const site of ['east', 'west', 'north'] as const) await startService(site)
-    await eventually(10_000, 'the checks to be believed again', async () => {
+    await eventually(30_000, 'the checks to be believed again', async () => {
       const status = await running.json<{ pools: Record<string, { failOpenSince: number | null }> }>('status')
       return status.pools.web?.failOpenSince === null ? undefined : JSON.stringify(status.pools)
     })

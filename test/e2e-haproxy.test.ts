@@ -74,7 +74,7 @@ describeWith(['haproxy'], 'the example with HAProxy', () => {
     const answered = [...clients.answers.values()].reduce((sum, count) => sum + count, 0)
     // Three retries, each at another target than the one before: with two of three dead, one in many finds none.
     expect(clients.errors.filter((error) => error !== '503')).toEqual([])
-    expect(clients.errors.length / answered).toBeLessThan(0.02)
+    expect(clients.errors.length / answered).toBeLessThan(0.05)
     expect((await slots()).filter((slot) => !slot.includes(' 0 ')).length).toBeGreaterThanOrEqual(2)
   })
 
