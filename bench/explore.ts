@@ -5,6 +5,7 @@
  *
  *     nice node bench/explore.ts            all worlds, some minutes
  *     nice node bench/explore.ts --quick    the small ones
+ *     nice node bench/explore.ts '3 x 3 x 2, 1 crash'    those that are called so
  */
 import { classicWorld } from '../lab/explore/classic.ts'
 import { holdfastWorld, type Size } from '../lab/explore/holdfast.ts'
@@ -12,6 +13,7 @@ import { type Explored, search } from '../lab/explore/search.ts'
 import type { Bounds } from '../lab/explore/world.ts'
 import { type SpinResult, spin } from '../lab/spec/spin.ts'
 
+const asked = process.argv.slice(2).find((argument) => !argument.startsWith('-')) ?? ''
 const isQuick = process.argv.includes('--quick')
 const limits = { states: 4_000_000_000, ms: 600_000, bytes: 2 ** 33 }
 const spinMiB = 2_048
@@ -91,6 +93,7 @@ for (const [of, within] of worlds) {
   const { enactors, plans, endpoints, withSweep } = of
   const { crashes, stalls } = within
   const label = `${enactors} x ${plans} x ${endpoints}, ${crashes} crash, ${stalls} stall${withSweep ? ', sweep' : ''}`
+  if (!label.includes(asked)) continue
   const sweep = withSweep ? { SWEEP: true as const } : {}
   const model = spinOn('holdfast', {
     ENACTORS: enactors,
