@@ -77,7 +77,7 @@ describeWith(['dig'], 'operators', () => {
   const instruct = (...args: string[]) => running.json<Instructed>(...args)
   const head = async () => (await status()).head.generation
   const answers = (name: string, ...expected: string[]) =>
-    eventually(10_000, `${name} to answer ${expected.join(' ')}`, async () => {
+    eventually(45_000, `${name} to answer ${expected.join(' ')}`, async () => {
       const found = await running.addresses(name)
       return JSON.stringify(found) === JSON.stringify(expected) ? undefined : found.join(' ') || 'nothing'
     })
