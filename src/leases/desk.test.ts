@@ -186,9 +186,9 @@ describe('a shard', () => {
 
 describe('who cannot be heard', () => {
   test('comes again while a lease that it may hold is still good, however slow everything is', () => {
-    // A dependency that does one a second, and a fleet that waits.
+    // More hosts than the front door can hear within a lease.
     const slow = new Governor({
-      hosts: 100_000,
+      hosts: 1_000_000,
       sites: 1,
       now: 0,
       random: () => 0.99,
