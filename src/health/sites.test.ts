@@ -62,15 +62,26 @@ const told = (result: Step) => (result.kind === 'state' ? result.events.map(even
 const everybody = (...gone: string[]) => probers.map(() => gone)
 
 const all = state(go(undefined, 10_000))
+/** It goes down at 20 s, and ten seconds later nobody has followed. */
+const fails = (given: Given, previous = all) => go(state(go(previous, 20_000, given)), 30_000, given)
 const order: SiteOrder = { by: 'ops', reason: 'power', underFloor: false }
 
 describe('a site that fails', () => {
   test('is taken out as one action, past the floor, if the others can carry the demand', () => {
-    const result = go(all, 20_000, { failing: everybody('site0') })
+    const given = { failing: everybody('site0') }
+    const down = go(all, 20_000, given)
+    expect(bySite(state(down))).toMatch(/^correlation/)
+    expect(down).toMatchObject({ nextAt: 30_000 })
+    expect(down.reasons).toContainEqual({
+      subject: 'web/site site0',
+      text: 'is not taken out: it went down a moment ago, and the others may follow',
+    })
+    expect(bySite(state(go(state(down), 29_999, given)))).toMatch(/^correlation/)
+    const result = fails(given)
     expect(bySite(state(result))).toBe('evacuated serving serving')
     expect(state(result)).toMatchObject({
-      evacuatedAt: 20_000,
-      sites: { site0: { kind: 'evacuated', by: 'health', since: 20_000 } },
+      evacuatedAt: 30_000,
+      sites: { site0: { kind: 'evacuated', by: 'health', since: 30_000 } },
       capacity: 6 / 9,
       failOpenSince: null,
     })
@@ -84,13 +95,17 @@ describe('a site that fails', () => {
     expect(told(result).at(-1)).toBe(
       'site site0 fails, but stays: the other sites carry 600, and 600.6 is needed (1.1 x the demand of 546)',
     )
-    expect(bySite(state(go(all, 20_000, { failing: everybody('site0'), demand: 545 })))).toMatch(/^evacuated/)
+    expect(bySite(state(fails({ failing: everybody('site0'), demand: 545 })))).toMatch(/^evacuated/)
   })
 
   test('is not taken past the floor where nobody knows the demand', () => {
     expect(bySite(state(go(all, 20_000, { failing: everybody('site0'), demand: null })))).toMatch(/^site-open/)
     const low = webWith({ floor: 0.6 })
-    expect(bySite(state(go(all, 20_000, { failing: everybody('site0'), demand: null, of: low })))).toMatch(/^evacuated/)
+    expect(
+      bySite(
+        state(fails({ failing: everybody('site0'), demand: null, of: low }, state(go(undefined, 10_000, { of: low })))),
+      ),
+    ).toMatch(/^evacuated/)
   })
 
   test('stays unless two other sites see it fail', () => {
@@ -108,7 +123,11 @@ describe('a site that fails', () => {
   test('stays while whoever looks has just begun', () => {
     const result = go(all, 20_000, { failing: everybody('site0'), since: 18_000 })
     expect(bySite(state(result))).not.toContain('evacuated')
-    expect(bySite(state(go(state(result), 21_000, { failing: everybody('site0'), since: 18_000 })))).toMatch(
+    expect(state(result).sites).toMatchObject({ site0: { kind: 'open' } })
+    expect(bySite(state(go(state(result), 30_000, { failing: everybody('site0'), since: 28_000 })))).toMatch(
+      /^evidence/,
+    )
+    expect(bySite(state(go(state(result), 31_000, { failing: everybody('site0'), since: 28_000 })))).toMatch(
       /^evacuated/,
     )
   })
@@ -128,9 +147,11 @@ describe('a site that fails', () => {
 
   test('does not follow another within ten minutes', () => {
     const before: PoolState = { ...all, evacuatedAt: 10_000 as EpochMs }
-    const result = go(before, 609_999, { failing: everybody('site0') })
+    const given = { failing: everybody('site0') }
+    const result = go(before, 599_000, given)
     expect(bySite(state(result))).toMatch(/^site-open/)
-    expect(bySite(state(go(before, 610_000, { failing: everybody('site0') })))).toMatch(/^evacuated/)
+    expect(bySite(state(go(state(result), 609_999, given)))).toMatch(/^site-open/)
+    expect(bySite(state(go(state(result), 610_000, given)))).toMatch(/^evacuated/)
   })
 
   test('that is open is judged again when enough of it passes, but not at once', () => {
@@ -144,17 +165,17 @@ describe('a site that fails', () => {
 })
 
 describe('a site that is out', () => {
-  const out = state(go(all, 20_000, { failing: everybody('site0') }))
+  const out = state(fails({ failing: everybody('site0') }))
 
   test('returns in three steps, two minutes after it passes', () => {
     let last = out
     const seen: string[] = []
-    for (let now = 30_000; now <= 200_000; now += 1_000) {
+    for (let now = 40_000; now <= 210_000; now += 1_000) {
       const next = state(go(last, now))
       if (bySite(next) !== bySite(last)) seen.push(`${now / 1_000} ${bySite(next)}`)
       last = next
     }
-    expect(seen).toEqual(['150 33 serving serving', '162 67 serving serving', '174 serving serving serving'])
+    expect(seen).toEqual(['160 33 serving serving', '172 67 serving serving', '184 serving serving serving'])
     expect(last.sites).toBeUndefined()
   })
 
@@ -169,9 +190,11 @@ describe('a site that is out', () => {
 
   test('goes out again if it fails on its way back', () => {
     let last = out
-    for (let now = 30_000; now <= 150_000; now += 1_000) last = state(go(last, now))
+    for (let now = 40_000; now <= 160_000; now += 1_000) last = state(go(last, now))
     expect(bySite(last)).toBe('33 serving serving')
-    expect(bySite(state(go(last, 155_000, { failing: everybody('site0') })))).toBe('evacuated serving serving')
+    last = state(go(last, 161_000, { failing: everybody('site0') }))
+    expect(bySite(last)).toBe('33 serving serving')
+    expect(bySite(state(go(last, 171_000, { failing: everybody('site0') })))).toBe('evacuated serving serving')
   })
 
   test('answers again at once when the checks are not believed', () => {

@@ -10,6 +10,7 @@ import type { PoolState, SiteState, TargetState } from '../model/plan.ts'
 import type { Pool } from '../model/policy.ts'
 import type { EpochMs } from '../world/world.ts'
 import { together } from './correlation.ts'
+import { lastDown } from './detector.ts'
 import { type Evidence, failingFrom } from './evidence.ts'
 import type { Layout } from './layout.ts'
 import { shareOf } from './weights.ts'
@@ -160,9 +161,12 @@ class Deciding {
     const seen = failing ? this.#seenFrom(site, name) : undefined
     if (seen !== undefined && order === undefined) {
       const why = this.#unsure(name, before, seen) ?? this.#inTheWay(site, undefined)
-      if (why === null) return this.#evacuate(name, 'health', `${percent(this.#failingShare(site))} of it fails`)
-      this.#waiting.set(name, why)
-      if (before?.kind !== 'returning') return this.#open(name, before, why)
+      const until = why === null ? this.#othersMayFollowUntil(site) : null
+      if (why === null && until === null)
+        return this.#evacuate(name, 'health', `${percent(this.#failingShare(site))} of it fails`)
+      this.#waiting.set(name, why ?? 'it went down a moment ago, and the others may follow')
+      if (until !== null) this.#nextAt.push(until)
+      else if (before?.kind !== 'returning') return this.#open(name, before, why ?? '')
     }
     if (before?.kind === 'returning') return this.#stepFurther(site, name, before)
     if (before?.kind !== 'open') return undefined
@@ -261,6 +265,25 @@ class Deciding {
     // One that fails on its way back is no second site.
     if (before?.kind === 'returning' || last === undefined || last > now || now - last >= everyMs) return null
     return `another site was taken out ${Math.round((now - last) / 1000)} s ago: ${name} has to wait`
+  }
+
+  /**
+   * What is wrong everywhere does not begin everywhere at the same moment: only when as much of the site as
+   * it takes has been down for as long as things go down together is it known that the others do not follow.
+   */
+  #othersMayFollowUntil(site: number): EpochMs | null {
+    const { layout, members, bad, states, pool, now } = this.#input
+    const { correlationWindowMs, evacuation } = pool.limits
+    const downs: number[] = []
+    for (let i = 0; i < layout.count; i++) {
+      if (members[i] === 0 || bad[i] === 0 || layout.siteOf[i] !== site) continue
+      const at = lastDown(states[i] as TargetState)
+      downs.push(at === null || at > now ? Number.NEGATIVE_INFINITY : at)
+    }
+    const enough = Math.ceil(evacuation.failing * (this.#members[site] as number) - 1e-9)
+    const since = downs.sort((a, b) => a - b)[enough - 1]
+    const until = (since ?? Number.NEGATIVE_INFINITY) + correlationWindowMs
+    return now < until ? (until as EpochMs) : null
   }
 
   /** Why the rest could not do without it; null if it could. */

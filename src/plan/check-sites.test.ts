@@ -40,6 +40,9 @@ function judged(changes: {
   readonly after?: Partial<PoolState>
 }) {
   const driver = started()
+  // It goes down, and the others do not follow.
+  driver.step({ now: 10_000, observations: seen(10_000, 'site0'), demands: [demand(400, 10_000)] })
+  driver.step({ now: 11_000, observations: seen(11_000, 'site0'), demands: [demand(400, 11_000)] })
   const step = { now: 20_000, observations: seen(20_000, 'site0'), demands: [demand(400, 20_000)] }
   const input = driver.input(step)
   const before = driver.previous

@@ -227,13 +227,14 @@ export const properties: readonly Property[] = [
   },
   {
     id: 'P14',
-    what: 'after a false alarm of all checks the weights are those of before',
+    what: 'after a false alarm of all checks nobody has less than before',
     broken(log) {
       const before = calm(log)
       if (log.trial.fault !== 'all' || before === undefined || !isHeard(log)) return null
       const over = calmMs + alarmMs
-      const later = log.moments.find(({ at, shares }) => at > over + tickMs && !equal(shares, before.shares))
-      return later === undefined ? null : `others at ${later.at}`
+      // One that was on its way back may have more.
+      const later = log.moments.find((moment) => moment.at > over + tickMs && lower(before, moment))
+      return later === undefined ? null : `less at ${later.at}`
     },
   },
   {
