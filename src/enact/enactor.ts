@@ -300,7 +300,10 @@ class Enactor {
           stuck,
           passPorts: (name) => {
             const zone = this.#zones.get(name)
-            return zone && this.#passPorts(view, zone)
+            // That a zone's live endpoints were seen says nothing about one that was retired by then.
+            const isOurs = (entry: PlanEntry) =>
+              zone?.memory.blocked.get(entry.name)?.ours ?? isOursBy(work.memory, entry)
+            return zone && this.#passPorts(view, zone, isOurs)
           },
         },
         work.memory,
@@ -361,7 +364,11 @@ class Enactor {
     this.#twinComplaint = complaint
   }
 
-  #passPorts(view: PlanView, { zone, provider, places, memory, lease }: ZoneWork): PassPorts {
+  #passPorts(
+    view: PlanView,
+    { zone, provider, places, memory, lease }: ZoneWork,
+    isOurs = (entry: PlanEntry) => isOursBy(memory, entry),
+  ): PassPorts {
     const policy = this.#policy
     const owner = policy?.owner ?? ''
     return {
@@ -373,7 +380,7 @@ class Enactor {
       plan: view.head.generation,
       owner,
       adopt: (name) => policy?.endpoints.get(name)?.adopt ?? false,
-      ours: (entry) => isOursBy(memory, entry) || this.#evidence.isOurs(entry),
+      ours: (entry) => isOurs(entry) || this.#evidence.isOurs(entry),
       overtaken: () => this.#claimed.isOvertaken(view),
       isNewest: () => this.#claimed.isNewest(view),
       ...(lease !== null && { mayWrite: () => lease.takeOrExplain() }),

@@ -17,6 +17,7 @@ import type { EpochMs, Instant, World } from '../world/world.ts'
 import { affectedShards } from './assess.ts'
 import { check, type Violation } from './check.ts'
 import { type Compiled, compile, isCompiled } from './compile.ts'
+import { Contention } from './contention.ts'
 import { type Decided, type Decision, decide } from './decide.ts'
 import { aheadOf, spokenOf } from './documents.ts'
 import { trace } from './events.ts'
@@ -103,6 +104,7 @@ class Planner {
   /** Instructions found impossible, what was newest when they were, and until when that is believed. */
   #refused: Refusals = { at: '', until: 0 as Instant, subjects: new Map() }
   #rollback: PlanText | null = null
+  readonly #contention = new Contention()
   #note = 'starting'
   #held = ''
   /** What lasts and has been told already. */
@@ -192,7 +194,12 @@ class Planner {
     if (decided.refused.size > 0) this.#refuse(base, decided.refused)
     this.#noticed = decided.kind === 'hold' ? decided.noticed : null
     this.#tellLasting(decided.events)
-    if (decided.kind === 'plan') return this.#publish(decision, base, decided, began)
+    if (decided.kind === 'plan') {
+      const contested = this.#contention.wait(base.head?.pools ?? {}, decided.head.pools, clock.now())
+      if (contested === null) return this.#publish(decision, base, decided, began)
+      this.#tellHeld(base, `another planner sees pool ${contested.pool} differently: is a clock wrong?`)
+      return calm((now + Math.ceil(contested.ms)) as EpochMs)
+    }
     this.#tellHeld(base, decided.reasons[0]?.text ?? '')
     for (const name of decided.usedUp) {
       const filed = this.#inputs.overrides.get(keys.override.prefix + subjectOf({ kind: 'retire', name }))
@@ -276,6 +283,7 @@ class Planner {
     const outcome = await publish(store, plan, base.revision, [...instructions, ...base.also], usedUp)
     if (outcome.kind === 'published') {
       this.#newest.published(plan, outcome.revision)
+      this.#contention.published(base.head?.pools ?? {}, plan.head.pools, this.#world.clock.now())
       for (const key of usedUp) this.#inputs.forget(key)
       if (decision.rollback === null || plan.head.rolledBackTo !== undefined) this.#rollback = null
       this.#tellPublished(decision, plan, began)
