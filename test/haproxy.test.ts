@@ -343,9 +343,10 @@ describeWith(['haproxy'], 'HAProxy', () => {
     await it.real.command('set server web/slot1 weight 1')
     await it.reaches(...goal)
     await it.real.command('set server web/slot2 addr 127.0.0.77')
+    // HAProxy 3 takes an address a moment after it has said so: what stands there at once says nothing.
     await eventually(15_000, 'the address to be put right', async () =>
-      (await it.slots()).join() === goal.join() ? undefined : 'another',
+      traced.some(({ event, slot }) => event === 'balance.repaired' && slot === 'slot2') ? undefined : 'not repaired',
     )
-    expect(traced.some(({ event, slot }) => event === 'balance.repaired' && slot === 'slot2')).toBe(true)
+    await it.reaches(...goal)
   })
 })

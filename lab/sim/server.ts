@@ -106,8 +106,8 @@ export class SimulatedServer implements Authority {
   readonly #standing = new Map<Name, Standing>()
   /** Updates of each name that are being worked on, by who sent them. */
   readonly #running = new Map<Name, string[]>()
-  /** Names of which nobody can say whether the latest update was carried out, and who sent that. */
-  readonly #uncertain = new Map<Name, string>()
+  /** Names of which nobody can say whether the latest updates were carried out, and who sent those. */
+  readonly #uncertain = new Map<Name, readonly string[]>()
   /** Put there by hand before the server was first started. */
   readonly #initial: ResourceRecord[] = []
   readonly #replies = new Map<number, (bytes: Uint8Array) => void>()
@@ -117,6 +117,7 @@ export class SimulatedServer implements Authority {
   #started = false
   /** The disk was replaced: what comes back is what a hand put there. */
   #replaced = false
+  #wasReplaced = false
   #backup: Uint8Array | null = null
   #weather: AuthorityWeather = calmAuthority
   /** Signed updates that went by, for whoever sends one of them again. */
@@ -229,10 +230,13 @@ export class SimulatedServer implements Authority {
     return signMessage(bytes, key, { timeSeconds: this.#nowSeconds() }).bytes
   }
 
-  /** An update that went by some time ago comes once more. */
+  /**
+   * An update that went by some time ago comes once more. Markers keep it from doing anything; on a disk that
+   * was replaced there are none, and it is one more hand's doing.
+   */
   replay(which: number): void {
     const seen = this.#seen[which % Math.max(1, this.#seen.length)]
-    if (seen !== undefined) this.#send(seen.bytes, seen.from === hand ? hand : 'replay')
+    if (seen !== undefined) this.#send(seen.bytes, seen.from === hand || this.#wasReplaced ? hand : 'replay')
   }
 
   /** Process and power at once: what was not synced is torn. */
@@ -256,6 +260,7 @@ export class SimulatedServer implements Authority {
     this.#kernel.crash(this.process)
     this.disk.replace(bytes)
     this.#replaced = true
+    this.#wasReplaced = true
     return true
   }
 
@@ -360,7 +365,7 @@ export class SimulatedServer implements Authority {
         if (incarnation !== this.process.incarnation) return updated
         const failed = updated.rcode === Rcode.SERVFAIL
         for (const name of names) {
-          if (failed) this.#uncertain.set(name, from)
+          if (failed) this.#uncertain.set(name, [...(this.#uncertain.get(name) ?? []), from])
           else if (updated.rcode === Rcode.NOERROR) this.#uncertain.delete(name)
           const running = this.#running.get(name) ?? []
           running.splice(running.indexOf(from), 1)
@@ -377,7 +382,7 @@ export class SimulatedServer implements Authority {
 
   /** Who changed a name that was read back from the disk: an update that nobody heard the end of, or nobody. */
   #readBack(name: Name): string {
-    const senders = [...(this.#running.get(name) ?? []), this.#uncertain.get(name)].filter((one) => one !== undefined)
+    const senders = [...(this.#running.get(name) ?? []), ...(this.#uncertain.get(name) ?? [])]
     if (senders.length === 0) return 'restart'
     return senders.includes(hand) ? hand : 'recovered'
   }

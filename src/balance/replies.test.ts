@@ -74,6 +74,7 @@ describe('answers', () => {
     expect(
       refusalIn("no need to change the addr, no need to change the port by 'stats socket command'"),
     ).toBeUndefined()
+    expect(refusalIn('nothing changed'), 'HAProxy 3.0').toBeUndefined()
     expect(refusalIn('No such server.')).toBe('No such server.')
     expect(refusalIn('Proxy is disabled.')).toBe('Proxy is disabled.')
   })

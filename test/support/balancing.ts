@@ -31,7 +31,7 @@ export const faults = [
   'blind',
   /** One target after the other dies. */
   'burn',
-  /** One target dies, and works again. */
+  /** One target dies, so that nothing of it answers any check, and works again. */
   'one',
 ] as const
 export type Fault = (typeof faults)[number]
@@ -312,7 +312,7 @@ class Prober {
         targets[`t${i}`] = before
         continue
       }
-      const lies = isMad ? random() < madness : random() < noise
+      const lies = (isMad ? random() < madness : random() < noise) && !(fault === 'one' && world.works[i] === 0)
       const fails = world.checksFail(at, i) || (isMad ? lies || world.works[i] === 0 : (world.works[i] === 0) !== lies)
       const history = ((this.#histories[i] as string) + (fails ? 'f' : 'p')).slice(-32)
       this.#histories[i] = history
