@@ -175,7 +175,8 @@ export function parseTyped(text: string): ReadonlyMap<string, string> {
 
 /** The answer to a `set server`: undefined when it was done, else what HAProxy says against it. */
 export function refusalIn(reply: string): string | undefined {
-  if (reply === '' || /^(?:IP changed from|no need to change|nothing changed|port changed from)/.test(reply)) return undefined
+  if (reply === '' || /^(?:IP changed from|no need to change|nothing changed|port changed from)/.test(reply))
+    return undefined
   return reply.split('\n')[0]?.slice(0, 200) ?? ''
 }
 
