@@ -391,9 +391,11 @@ class Enactor {
   }
 
   async #target(view: PlanView, owner: string, name: Name): Promise<Target> {
-    const work = this.#zones.get(zoneOf(name, this.#zones) as Name)
-    const zone = work && { name: work.zone.name, provider: work.provider, memory: work.memory }
-    return await targetOf(view, name, zone, owner)
+    const placeOf = (one: Name) => {
+      const work = this.#zones.get(zoneOf(one, this.#zones) as Name)
+      return work && { name: work.zone.name, provider: work.provider, memory: work.memory }
+    }
+    return await targetOf(view, name, placeOf, owner)
   }
 
   /** Zones whose authorities take no conditions, and who writes them. */

@@ -17,13 +17,30 @@ export interface TargetZone {
   readonly memory: ZoneMemory
 }
 
-/** @throws PlanVanished, StoreOutage */
+/** Resolvers give up on longer chains of aliases. */
+const mostHops = 16
+
+/**
+ * Looks along the whole chain: an alias that stands may lead to what was emptied. `zoneOf`: undefined for a
+ * name outside of the configuration. @throws PlanVanished, StoreOutage
+ */
 export async function targetOf(
   view: PlanView,
-  name: Name,
-  zone: TargetZone | undefined,
+  first: Name,
+  zoneOf: (name: Name) => TargetZone | undefined,
   owner: string,
 ): Promise<Target> {
+  let name = first
+  for (let hops = 0; hops < mostHops; hops++) {
+    const found = await linkOf(view, name, zoneOf(name), owner)
+    if (typeof found !== 'string') return found
+    name = found
+  }
+  return { kind: 'blocked', why: `more than ${mostHops} aliases lead on from it` }
+}
+
+/** What is to be said of this name, or, where an alias stands as planned, the name that it leads to. */
+async function linkOf(view: PlanView, name: Name, zone: TargetZone | undefined, owner: string): Promise<Target | Name> {
   const entry = await view.entry(name)
   if (entry === undefined) return { kind: 'blocked', why: 'it is not in the plan' }
   if (entry.answer.kind === 'retired') return { kind: 'blocked', why: 'it is retired' }
@@ -31,8 +48,8 @@ export async function targetOf(
   const [reading] = await zone.provider.read(zone.name, [name])
   if (reading?.kind !== 'published') return { kind: 'missing', why: reading?.reason ?? 'it was not read' }
   const verdict = fence(entry, reading.published, { owner, ours: false, adopt: false })
-  if (verdict.kind === 'current' || (verdict.kind === 'superseded' && isLive(reading.published)))
-    return { kind: 'stands' }
+  if (verdict.kind === 'current') return entry.answer.kind === 'alias' ? entry.answer.target : { kind: 'stands' }
+  if (verdict.kind === 'superseded' && isLive(reading.published)) return { kind: 'stands' }
   const blocked = zone.memory.blocked.get(name)
   if (blocked !== undefined) return { kind: 'blocked', why: blocked.why }
   zone.memory.recheck.add(name)
