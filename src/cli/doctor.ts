@@ -94,7 +94,7 @@ async function* examine(cli: Cli, path: string): AsyncGenerator<Finding> {
   }
   if (snapshot !== null) {
     yield clock(snapshot)
-    const ails = ailments(snapshot, config.policy)
+    const ails = ailments(snapshot, config)
     if (ails.length === 0)
       yield ok(
         'programs',

@@ -1,10 +1,10 @@
 /** Everything that `status`, the live view and the metrics of `up` tell, read at once and judged. */
 
+import type { Config } from '../config/config.ts'
 import type { Observation } from '../model/observation.ts'
 import type { Override } from '../model/override.ts'
 import { inForce } from '../model/override.ts'
 import type { PlanHead } from '../model/plan.ts'
-import type { Policy } from '../model/policy.ts'
 import type { EnactorProgress, RoleStatus } from '../model/progress.ts'
 import type { Store } from '../store/store.ts'
 import type { EpochMs } from '../world/world.ts'
@@ -44,18 +44,26 @@ export async function takeSnapshot(store: Store): Promise<Snapshot> {
 /** S8: what has not reported lately is not shown as well, whatever it said last. */
 export const isFresh = (at: number, now: number): boolean => now - at <= staleMs
 
+type Deployment = Pick<Config, 'policy' | 'haproxy' | 'leases'>
+
 /** What is not as it should be, in one sentence each; empty when all is well. */
-export function ailments(snapshot: Snapshot, policy: Policy): string[] {
+export function ailments(snapshot: Snapshot, { policy, haproxy, leases }: Deployment): string[] {
   const { at: now, head, progress, statuses, observations } = snapshot
   const found = ownAilments(statuses.filter((status) => isFresh(status.at, now)))
-  for (const role of ['planner', 'enactor'] as const) {
-    const fresh = statuses.filter((status) => status.role === role && isFresh(status.at, now))
-    if (fresh.length === 0) found.push(`no ${role} runs${lastSeen(statuses, role, now)}`)
-  }
   const probed = [...policy.pools.values()].filter(({ check }) => check.kind !== 'none')
-  if (probed.length > 0 && !statuses.some((status) => status.role === 'prober' && isFresh(status.at, now)))
-    found.push(`no prober runs${lastSeen(statuses, 'prober', now)}`)
-  if (head === undefined) found.push('no plan has been published yet')
+  // Who only looks after leases has no names, and needs nobody who plans.
+  const names = policy.endpoints.size > 0 || head !== undefined
+  const needed: readonly (readonly [RoleStatus['role'], boolean])[] = [
+    ['planner', names],
+    ['enactor', names],
+    ['prober', probed.length > 0],
+    ['balancer', haproxy !== null],
+    ['leases', leases !== null],
+  ]
+  for (const [role, isNeeded] of needed)
+    if (isNeeded && !statuses.some((status) => status.role === role && isFresh(status.at, now)))
+      found.push(`no ${role === 'leases' ? 'lease manager' : role} runs${lastSeen(statuses, role, now)}`)
+  if (names && head === undefined) found.push('no plan has been published yet')
   for (const pool of probed) {
     const newest = observations.filter((one) => one.pool === pool.id).reduce((last, { at }) => Math.max(last, at), 0)
     const limit = Math.max(staleMs, 5 * pool.intervalMs)

@@ -27,7 +27,7 @@ export function statusCommand(cli: Cli): Command {
       const { config, fellBack } = readUsable(cli, path, copyBeside(path), false)
       const snapshot = await withStore(config, { write: false }, takeSnapshot)
       const server = config.server === null ? null : await askServer(config)
-      const ails = ailments(snapshot, config.policy)
+      const ails = ailments(snapshot, config)
       const unusable = fellBack === null ? null : describeProblem(fellBack)
       if (unusable !== null && !ails.some((text) => text.includes(unusable)))
         ails.unshift(`the configuration cannot be used, this is told by the last good one: ${unusable}`)
