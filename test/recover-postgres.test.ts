@@ -43,4 +43,12 @@ describeWith(postgresPrograms, 'a fleet and PostgreSQL', () => {
     expect(outcome(without).operationsPerHost).toBeGreaterThan(0)
     expect(without.wasted, 'operations for nobody').toBeGreaterThan(0.1 * without.operations)
   })
+
+  test('the governor needs nobody when the database stands still for five seconds', async () => {
+    const hang = await run(stage, governor, 'hang', knee, 50)
+    expect(hang.away).toHaveLength(1)
+    expect(hang.leasedShare, JSON.stringify(hang)).toBe(1)
+    // At most what was in flight when it stopped, and a probe at a time.
+    expect(hang.operations).toBeLessThan(1.3 * hosts)
+  })
 })

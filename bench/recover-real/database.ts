@@ -50,6 +50,9 @@ export async function fill(url: string, { hosts, shards, holdMs, rows }: Shape):
   const client = new Client({ connectionString: url })
   await client.connect()
   try {
+    // What a run before this one left behind still holds its tables.
+    await client.query(`select pg_terminate_backend(pid, 5000) from pg_stat_activity
+      where backend_type = 'client backend' and pid <> pg_backend_pid()`)
     await client.query('drop table if exists host, shard cascade')
     await client.query('create table host (id int primary key, epoch int not null) with (fillfactor = 50)')
     await client.query('create table shard (id int primary key, granted bigint not null) with (fillfactor = 10)')
