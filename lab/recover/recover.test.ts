@@ -58,12 +58,13 @@ describe('the governor', () => {
   })
 
   test('is quicker with a hint of where the knee was', () => {
-    const without = simulate(small(usual), governor).t99
-    const hint = { throughput: 500, limit: 64 }
-    expect(simulate(small(usual), governor, { hint }).t99).toBeLessThan(without)
+    // Where many at once are needed the climb is long.
+    const far = small({ ...usual, knee: 400 })
+    const without = simulate(far, governor).t99
+    const withHint = (limit: number) => simulate(far, governor, { hint: { throughput: 500, limit } }).t99
+    expect(withHint(400)).toBeLessThan(without)
     // A wrong one does little harm.
-    for (const limit of [1, 4000])
-      expect(simulate(small(usual), governor, { hint: { throughput: 500, limit } }).t99 / without).toBeLessThan(1.3)
+    for (const limit of [1, 4000]) expect(withHint(limit) / without).toBeLessThan(1.3)
   })
 })
 

@@ -9,7 +9,7 @@
  * the bounds at the end always apply.
  */
 import type { Parameters } from './parameters.ts'
-import { isStalled, succeeded, throughput, type Window } from './window.ts'
+import { isStalled, type Sofar, succeeded, throughput, type Window } from './window.ts'
 
 export interface Seeking {
   readonly mode: 'start' | 'cruise'
@@ -37,6 +37,23 @@ type Rule = (seeking: Seeking, window: Window, parameters: Parameters) => Seekin
 const rules: readonly Rule[] = [stall, errors, applicationLimited, start, cruise]
 
 export const allowed = (seeking: Seeking): number => Math.floor(seeking.limit)
+
+/**
+ * Whether the window has shown enough for a decision. A climb does not wait for all its samples where twice as
+ * many bring clearly more: with few at once on a slow dependency that would be most of the time it takes.
+ */
+export function mayClose({ elapsedMs, ended, units }: Sofar, seeking: Seeking, { window }: Parameters): boolean {
+  const { leastMs, mostMs, startSamples, cruiseSamples, turns, clearGain } = window
+  if (elapsedMs < leastMs) return false
+  if (elapsedMs >= mostMs) return true
+  if (seeking.mode === 'cruise') return ended >= cruiseSamples
+  const isClear =
+    ended >= Math.max(fewest, turns * seeking.limit) && 1000 * units > clearGain * seeking.best * elapsedMs
+  return isClear || ended >= startSamples
+}
+
+/** Fewer say nothing, however few are allowed at once. */
+const fewest = 12
 
 export function startFrom(limit: number, { limitMax }: Parameters): Seeking {
   const first = Math.min(limitMax, Math.max(1, limit))

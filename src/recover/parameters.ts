@@ -9,6 +9,9 @@ export interface Parameters {
     /** Operations that end, before a window may close early. */
     readonly startSamples: number
     readonly cruiseSamples: number
+    /** While it climbs, a window may close as soon as every place was taken so often, if the gain is as clear as this already. */
+    readonly turns: number
+    readonly clearGain: number
   }
   readonly limitMax: number
   /** Where to begin without a hint. */
@@ -34,7 +37,7 @@ export interface Parameters {
 
 export const defaults: Parameters = {
   operationTimeoutMs: 2_000,
-  window: { leastMs: 100, mostMs: 2_000, startSamples: 100, cruiseSamples: 400 },
+  window: { leastMs: 100, mostMs: 2_000, startSamples: 100, cruiseSamples: 400, turns: 4, clearGain: 1.5 },
   limitMax: 4_096,
   limitFirst: 4,
   hintShare: 0.25,

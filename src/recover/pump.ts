@@ -17,7 +17,7 @@ import {
   renewal,
   running,
 } from './classes.ts'
-import { allowed, decide, isSaturated, type Seeking, startFrom } from './controller.ts'
+import { allowed, decide, isSaturated, mayClose, type Seeking, startFrom } from './controller.ts'
 import {
   afterFailure,
   afterWindow,
@@ -381,10 +381,7 @@ export class Pump {
   }
 
   #closeWindow(now: number): void {
-    const { leastMs, mostMs, startSamples, cruiseSamples } = this.#parameters.window
-    const elapsed = this.#meter.elapsedMs(now)
-    const samples = this.#seeking.mode === 'start' ? startSamples : cruiseSamples
-    if (elapsed < leastMs || (elapsed < mostMs && this.#meter.ended < samples)) return
+    if (!mayClose(this.#meter.sofar(now), this.#seeking, this.#parameters)) return
     const window = this.#meter.close(now)
     this.#last = window
     if (this.#dependency.state === 'down') return

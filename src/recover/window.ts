@@ -18,6 +18,10 @@ export interface Window {
   readonly meanLatencyMs: number
 }
 
+export interface Sofar extends Pick<Window, 'ended' | 'units'> {
+  readonly elapsedMs: number
+}
+
 /** Something was asked a while ago, and nothing at all came back. */
 export const isStalled = (window: Window, { stallMs }: Parameters): boolean =>
   window.ended === 0 && window.silentSeconds * 1000 >= stallMs
@@ -47,12 +51,9 @@ export class WindowMeter {
     this.#lastAt = now
   }
 
-  get ended(): number {
-    return this.#ended
-  }
-
-  elapsedMs(now: number): number {
-    return now - this.#openedAt
+  /** Of the window that is open. */
+  sofar(now: number): Sofar {
+    return { elapsedMs: now - this.#openedAt, ended: this.#ended, units: this.#units }
   }
 
   started(now: number): void {
