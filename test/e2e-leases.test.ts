@@ -15,6 +15,7 @@ import { eventually, holdfast } from './support/holdfast.ts'
 import { freePort } from './support/ports.ts'
 import { type Postgres, postgres, postgresPrograms } from './support/postgres.ts'
 import { describeWith } from './support/programs.ts'
+import { syncHosts } from './support/sync-hosts.ts'
 
 const hosts = 2_000
 const token = 'a-token-of-a-whole-fleet'
@@ -85,6 +86,7 @@ describeWith(postgresPrograms, 'a fleet whose leases PostgreSQL grants', () => {
     await sql.connect()
     await sql.query(`create table lease (id text primary key, epoch bigint not null, site text not null default '')`)
     await sql.query(`insert into lease select 'host-' || n, 0 from generate_series(0, ${hosts - 1}) n`)
+    await sql.query(`insert into lease select 'guest-' || n, 0 from generate_series(0, ${syncHosts.length - 1}) n`)
     folder = mkdtempSync(join(tmpdir(), 'holdfast-leases-'))
     urls = [`http://${address}:${await freePort(address)}`, `http://${address}:${await freePort(address)}`]
     writeFileSync(join(folder, 'token'), token, { mode: 0o600 })
@@ -146,7 +148,7 @@ leases:
     expect(leased).toBe(hosts)
     expect(shards).toMatchObject({ owned: { 'leases-2': 64 }, unowned: 0 })
     expect(told.map(({ expired }) => expired)).toEqual([0, 0])
-    const { rows } = await sql.query<{ id: string; epoch: string }>('select id, epoch from lease')
+    const { rows } = await sql.query<{ id: string; epoch: string }>(`select id, epoch from lease where id like 'host-%'`)
     expect(rows.length).toBe(hosts)
     // What the database has is what hosts were told, or an attempt that was told to stop and happened all the same.
     expect(rows.filter(({ id, epoch }) => Number(epoch) < (fleet as Fleet).epochOf(id))).toEqual([])
@@ -164,6 +166,21 @@ leases:
     expect((fleet as Fleet).lapsed).toEqual([])
     expect(await sum()).toBe(before)
   }, 150_000)
+
+  test('hosts of every kind hold their leases, whichever manager they ask first', async () => {
+    const begun = syncHosts.map(({ start }, index) =>
+      start({ servers: [urls[index % 2] as string, urls[(index + 1) % 2] as string], token, id: `guest-${index}` }),
+    )
+    try {
+      for (const [index, host] of begun.entries()) {
+        const lines = await host.says('leased')
+        const { rows } = await sql.query<{ epoch: string }>('select epoch from lease where id = $1', [`guest-${index}`])
+        expect(lines.find((line) => line.startsWith('leased'))).toMatch(new RegExp(`^leased ${rows[0]?.epoch}\\b`))
+      }
+    } finally {
+      for (const host of begun) await host.close()
+    }
+  }, 60_000)
 
   test('what hosts say is not believed, and what cannot be read is refused', async () => {
     const url = urls[1] as string

@@ -1,91 +1,17 @@
 /** The clients of the poll protocol, as programs: our own, and those that others may copy (examples/recover). */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
-import { syncClient } from '../src/recover/library/index.ts'
 import { describeWith } from './support/programs.ts'
+import { type SyncHost, syncHosts } from './support/sync-hosts.ts'
 import { type Report, type SyncServer, syncServer, type Told } from './support/sync-server.ts'
 
 const token = 'a-token-of-the-whole-fleet'
-const folder = join(import.meta.dirname, '..', 'examples', 'recover')
-
-interface Client {
-  /** Resolves when the client has said a line that begins so; with all lines so far. */
-  says(start: string): Promise<readonly string[]>
-  close(): Promise<void>
-}
-
-type Start = (servers: readonly [string, ...string[]]) => Client
-
-const program =
-  (command: string, file: string): Start =>
-  (servers) => {
-    const env = { ...process.env, LEASE_TOKEN: token, LEASE_ID: 'h1' }
-    const child: ChildProcess = spawn(command, [join(folder, file), ...servers], { env })
-    const lines: string[] = []
-    let complaints = ''
-    let rest = ''
-    const waiting: (() => void)[] = []
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      const all = (rest + text).split('\n')
-      rest = all.pop() ?? ''
-      lines.push(...all)
-      for (const look of waiting.splice(0)) look()
-    })
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      complaints += text
-    })
-    const ended = once(child, 'exit')
-    return {
-      async says(start) {
-        for (;;) {
-          if (lines.some((line) => line.startsWith(start))) return lines
-          const more = new Promise<void>((resolve) => waiting.push(resolve))
-          await Promise.race([
-            more,
-            ended.then(() => Promise.reject(new Error(`expected "${start}", found the end: ${complaints}`))),
-          ])
-        }
-      },
-      async close() {
-        child.kill('SIGKILL')
-        await ended
-      },
-    }
-  }
-
-const library: Start = (servers) => {
-  const lines: string[] = []
-  const waiting: (() => void)[] = []
-  const say = (line: string) => {
-    lines.push(line)
-    for (const look of waiting.splice(0)) look()
-  }
-  const client = syncClient({ servers, token: () => token, id: 'h1', bootId: crypto.randomUUID() })
-  client.on('leased', ({ epoch }) => say(`leased ${epoch}`))
-  client.on('lost', () => say('lost'))
-  return {
-    async says(start) {
-      while (!lines.some((line) => line.startsWith(start))) await new Promise<void>((resolve) => waiting.push(resolve))
-      return lines
-    },
-    close: async () => client.close(),
-  }
-}
-
-const clients: readonly { readonly name: string; readonly start: Start; readonly needs: readonly string[] }[] = [
-  { name: 'the library', start: library, needs: [] },
-  { name: 'client.py', start: program('python3', 'client.py'), needs: ['python3'] },
-  { name: 'client.sh', start: program('sh', 'client.sh'), needs: ['curl', 'awk', 'sed'] },
-]
 
 const leased = (epoch: number, ttl: number, pollAfterMs: number): Told => ({
   host: { status: 'LEASED', epoch, ttl, pollAfterMs, proof: 'proof-0123456789abcdefg' },
 })
 const pending = (pollAfterMs: number): Told => ({ host: { status: 'PENDING', epoch: 0, ttl: 0, pollAfterMs } })
 
-for (const { name, start, needs } of clients)
+for (const { name, start, needs } of syncHosts)
   describeWith(needs, `${name} at a lease manager`, () => {
     const open: { close(): Promise<void> }[] = []
     afterEach(async () => {
@@ -96,8 +22,8 @@ for (const { name, start, needs } of clients)
       open.push(server)
       return server
     }
-    function begin(...servers: readonly [string, ...string[]]): Client {
-      const client = start(servers)
+    function begin(...servers: readonly [string, ...string[]]): SyncHost {
+      const client = start({ servers, token, id: 'h1' })
       open.push(client)
       return client
     }

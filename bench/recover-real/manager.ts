@@ -85,6 +85,7 @@ class Manager implements Machine, Fleet {
         frontDoorPerSecond: 20_000,
         renewals: 'memory',
         ttlMs: 600_000,
+        ...(policy.hint === true && { hint: { throughput: task.perSecond, limit: task.knee } }),
         parameters: { operationTimeoutMs, limitMax: atOnceMost },
       })
       this.#governor = governor

@@ -6,6 +6,8 @@ import type { LineRules } from '../../lab/recover/line.ts'
 export interface RealPolicy {
   readonly name: string
   readonly protocol: Protocol
+  /** The governor knows the knee of better times: it keeps that in the store. */
+  readonly hint?: boolean
   /** Undefined: the governor. */
   readonly rules?: (perSecond: number, knee: number) => LineRules
 }
@@ -27,7 +29,9 @@ const limited = (
   rules: (perSecond, knee) => ({ ...patient, ...rules, limiter: limiter(perSecond, knee) }),
 })
 
-export const governor: RealPolicy = { name: 'governor', protocol: 'polling' }
+export const governor: RealPolicy = { name: 'governor', protocol: 'polling', hint: true }
+/** On its first day. */
+export const unhinted: RealPolicy = { name: 'governor without a hint', protocol: 'polling' }
 
 /** As the services are that collapsed: as many at once as there are connections, and an endless line. */
 export const naive: RealPolicy = {
@@ -45,6 +49,7 @@ export const naive: RealPolicy = {
 /** `perSecond` and `knee` were measured: who is given them knows more than a service does. */
 export const policies: readonly RealPolicy[] = [
   governor,
+  unhinted,
   naive,
   limited('fixed pool 64', () => fixed(64)),
   limited('fixed pool 500', () => fixed(500)),
