@@ -34,8 +34,6 @@ try {
   await rig.stop()
 }
 
-const what = (kind: Behaviour): string => (kind === 'false alarm' ? 'fails its checks alone' : `is ${kind}`)
-
 async function suffer(kind: Behaviour, address: string): Promise<void> {
   const before = rig.counts()
   const began = performance.now()
@@ -68,6 +66,10 @@ async function suffer(kind: Behaviour, address: string): Promise<void> {
     text: `one ${what(kind)}: failed with Holdfast ${ours.errors}, with HAProxy's own checks ${own.errors} of ${own.sent}`,
   })
   await rig.until('it to be back', rig.isWhole, 240_000)
+}
+
+function what(kind: Behaviour): string {
+  return kind === 'false alarm' ? 'fails its checks alone' : `is ${kind}`
 }
 
 function chart(): string {

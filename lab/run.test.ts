@@ -7,8 +7,8 @@ import { drawStory } from './story.ts'
 import { readStory } from './story-file.ts'
 
 const pinned = join(import.meta.dirname, 'seeds')
-/** A taste at every test; what looks for faults is `holdfast lab soak`. */
-const freshMs = 5_000
+/** What looks for faults for longer is `holdfast lab soak`. */
+const freshMs = 60_000
 
 test.each(readdirSync(pinned).filter((file) => file.endsWith('.json')))(
   'pinned: %s',

@@ -98,8 +98,20 @@ function ended(worker: Worker, take: (report: SeedReport) => void): Promise<void
   })
 }
 
-/** What comes only of what a region does not have: sockets of its own, transfers to other servers, bugs. */
-const elsewhere: ReadonlySet<string> = new Set(['serve.socket_failed', 'serve.transferred', 'serve.failed'])
+/**
+ * What comes only of what a region does not have: sockets of its own, transfers to other servers, bugs, settings
+ * that change under a server that runs, a second server on one disk.
+ */
+const elsewhere: ReadonlySet<string> = new Set([
+  'serve.socket_failed',
+  'serve.transferred',
+  'serve.failed',
+  'serve.stopped',
+  'serve.settings_applied',
+  'serve.settings_refused',
+  'serve.zone_unused',
+  'serve.fenced',
+])
 
 /** What the programs of a region can come to: a soak that never got there has not shown much. */
 const branches = [...knownEvents].filter(
