@@ -88,6 +88,7 @@ const worlds: readonly (readonly [Size, Bounds])[] = isQuick
       [size(3, 3, 1), bounds(1, 0)],
       [size(3, 3, 2), bounds(0, 0)],
       [size(3, 3, 2), bounds(1, 0)],
+      [size(3, 3, 2), bounds(1, 1)],
     ]
 for (const [of, within] of worlds) {
   const { enactors, plans, endpoints, withSweep } = of

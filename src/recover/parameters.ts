@@ -46,7 +46,7 @@ export const defaults: Parameters = {
   stallsToDown: 3,
   failuresToDown: 20,
   cleanToUp: 5,
-  probe: { firstMs: 200, mostMs: 5_000 },
+  probe: { firstMs: 200, mostMs: 2_000 },
   interactiveTimeoutMs: 10_000,
   interactiveMax: 4_096,
 }
