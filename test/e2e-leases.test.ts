@@ -5,6 +5,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -36,12 +38,62 @@ interface Fleeting {
   readonly ails: readonly string[]
 }
 
+/** What hosts need after their lease: at first it refuses everybody. */
+interface Network {
+  readonly url: string
+  readonly epochs: ReadonlyMap<string, number>
+  readonly refused: number
+  /** Calls at once, at most. */
+  readonly most: number
+  close(): Promise<void>
+}
+
+async function startNetwork(): Promise<Network> {
+  const epochs = new Map<string, number>()
+  const counts = { refused: 0, most: 0, now: 0 }
+  const server = createServer((call, reply) => {
+    counts.most = Math.max(counts.most, ++counts.now)
+    let body = ''
+    call.setEncoding('utf8').on('data', (text: string) => {
+      body += text
+    })
+    reply.on('close', () => counts.now--)
+    call.on('end', () => {
+      const { host, epoch } = JSON.parse(body) as { host: string; epoch: number }
+      if (counts.refused < 50) {
+        counts.refused++
+        reply.writeHead(503).end()
+        return
+      }
+      epochs.set(host, Math.max(epoch, epochs.get(host) ?? 0))
+      reply.end('{}')
+    })
+  })
+  server.listen(0, address)
+  await once(server, 'listening')
+  return {
+    url: `http://${address}:${(server.address() as AddressInfo).port}/hosts`,
+    epochs,
+    get refused() {
+      return counts.refused
+    },
+    get most() {
+      return counts.most
+    },
+    async close() {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
+
 describeWith(postgresPrograms, 'a fleet whose leases PostgreSQL grants', () => {
   let database: Postgres
   let sql: Client
   let folder: string
   let fleet: Fleet | undefined
   let urls: readonly string[]
+  let network: Network
   const managers = new Map<string, ChildProcess>()
   let log = ''
 
@@ -89,6 +141,7 @@ describeWith(postgresPrograms, 'a fleet whose leases PostgreSQL grants', () => {
     await sql.query(`insert into lease select 'guest-' || n, 0 from generate_series(0, ${syncHosts.length - 1}) n`)
     folder = mkdtempSync(join(tmpdir(), 'holdfast-leases-'))
     urls = [`http://${address}:${await freePort(address)}`, `http://${address}:${await freePort(address)}`]
+    network = await startNetwork()
     writeFileSync(join(folder, 'token'), token, { mode: 0o600 })
     writeFileSync(join(folder, 'url'), `postgres://postgres:${password}@${address}:${database.port}/postgres`, {
       mode: 0o600,
@@ -111,6 +164,9 @@ leases:
       connections: 6
       # Some work, so that there is time to break things.
       statement: UPDATE lease SET epoch = $2, site = $3 WHERE id = $1 AND epoch < $2 AND pg_sleep(0.02) IS NOT NULL
+  downstream:
+    timeout: 2s
+    http: { url: ${network.url}, connections: 4 }
 `,
     )
     start('leases-1', urls[0] as string)
@@ -129,6 +185,7 @@ leases:
       child.kill('SIGKILL')
       await gone
     }
+    await network?.close()
     await sql?.end().catch(() => {})
     await database?.stop()
     if (folder !== undefined) rmSync(folder, { recursive: true, force: true })
@@ -148,7 +205,9 @@ leases:
     expect(leased).toBe(hosts)
     expect(shards).toMatchObject({ owned: { 'leases-2': 64 }, unowned: 0 })
     expect(told.map(({ expired }) => expired)).toEqual([0, 0])
-    const { rows } = await sql.query<{ id: string; epoch: string }>(`select id, epoch from lease where id like 'host-%'`)
+    const { rows } = await sql.query<{ id: string; epoch: string }>(
+      `select id, epoch from lease where id like 'host-%'`,
+    )
     expect(rows.length).toBe(hosts)
     // What the database has is what hosts were told, or an attempt that was told to stop and happened all the same.
     expect(rows.filter(({ id, epoch }) => Number(epoch) < (fleet as Fleet).epochOf(id))).toEqual([])
@@ -156,6 +215,17 @@ leases:
       0.9 * hosts,
     )
   }, 240_000)
+
+  test('whoever has a lease is passed on to the network, also what a killed manager had granted', async () => {
+    await eventually(60_000, 'the network to know every host by its epoch', async () => {
+      const late = Array.from({ length: hosts }, (_, n) => `host-${n}`).filter(
+        (id) => (network.epochs.get(id) ?? 0) < (fleet as Fleet).epochOf(id),
+      )
+      return late.length === 0 ? undefined : `${late.length} not, such as ${late[0]}; ${log.slice(-1_000)}`
+    })
+    expect(network.most, 'calls at once').toBeLessThanOrEqual(8)
+    expect(network.refused).toBeGreaterThan(0)
+  }, 90_000)
 
   test('a manager that comes back gets its share, and hosts move without one more operation', async () => {
     const sum = async () => (await sql.query<{ sum: string }>('select sum(epoch) as sum from lease')).rows[0]?.sum

@@ -19,6 +19,8 @@ export interface DeskOptions {
   readonly ownerOf: (shard: number) => Owner
   /** Whether a host may enrol. */
   readonly isListed: (id: string) => boolean
+  /** A host showed a lease that another manager granted. */
+  readonly onAdopted?: (host: number, now: number) => void
   /** 0 <= random() < 1. */
   readonly random: () => number
   /** For proofs of leases, shared by all managers; undefined: not read yet, so none are given or taken. */
@@ -146,6 +148,7 @@ export class Desk implements Notes {
     registry.site[number] = site
     if (host.epoch > 0 && this.#isProven(host) && governor.adopt(number, host.klass, site, 0, now)) {
       registry.granted[number] = host.epoch
+      this.#options.onAdopted?.(number, now)
       return this.#leased(host, number, now)
     }
     governor.report(number, host.klass, site, now)

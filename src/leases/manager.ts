@@ -6,11 +6,11 @@
 import { describeProblem, isProblem, type Problem } from '../base/problem.ts'
 import { keys } from '../model/keys.ts'
 import type { FleetPart } from '../model/lease.ts'
-import { running } from '../recover/classes.ts'
+import { background, running } from '../recover/classes.ts'
 import { Governor } from '../recover/governor.ts'
 import { type Hint, readHint } from '../recover/hint.ts'
 import { defaults } from '../recover/parameters.ts'
-import { Pump } from '../recover/pump.ts'
+import { type HostClass, Pump } from '../recover/pump.ts'
 import { Mailbox } from '../store/mailbox.ts'
 import { never, type Store, StoreOutage } from '../store/store.ts'
 import type { Instant, World } from '../world/world.ts'
@@ -118,6 +118,8 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
       shards: settings.shards,
       ownerOf: (shard) => keeper?.ownerOf(shard) ?? { kind: 'nobody' },
       isListed: ports.isListed,
+      // Whether the manager before passed it on, nobody knows: once more, behind all that are new.
+      onAdopted: (host, now) => passOn(host, background, now),
       random,
       key: () => key,
       wornOut: (shard) => keeper?.wornOut(shard),
@@ -157,6 +159,11 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
   const keeping = keeper
   return await Promise.race([keeping.run(), ticking(), telling(door)])
 
+  function passOn(host: number, klass: HostClass, now: number): void {
+    after?.offer(host, klass, registry.site[host] as number, now)
+    nextRunner?.wake()
+  }
+
   function leaseStage(): Stage {
     return {
       name: 'leases',
@@ -166,10 +173,7 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
         const isDone = governor.done(host, outcome, latencyMs, now) === 'done'
         if (isDone) {
           granted++
-          if (after !== null && keeper?.ownerOf(registry.shardOf(host)).kind === 'self') {
-            after.offer(host, running, registry.site[host] as number, now)
-            nextRunner?.wake()
-          }
+          if (keeper?.ownerOf(registry.shardOf(host)).kind === 'self') passOn(host, running, now)
         }
         desk.ended(host, isDone, epoch, now)
       },
