@@ -395,7 +395,9 @@ export class Pump {
     this.#peak = Math.max(throughput(window), this.#peak * 2 ** (-window.seconds / peakHalfLifeSeconds))
     const { mode, phase, base } = this.#seeking
     const isAtBase = mode === 'cruise' && (phase === 'base' || phase === 'base again')
-    if (isAtBase && window.failed === 0) this.#hint = { throughput: throughput(window), limit: base }
+    // What it does in a bad moment is nothing to begin from next time, nor to tell hosts when to come back.
+    const isUsual = throughput(window) >= this.#peak / 2
+    if (isAtBase && window.failed === 0 && isUsual) this.#hint = { throughput: throughput(window), limit: base }
   }
 
   #load(): Load {
