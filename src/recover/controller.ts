@@ -53,7 +53,7 @@ export function mayClose({ elapsedMs, ended, units }: Sofar, seeking: Seeking, {
 }
 
 /** Fewer say nothing, however few are allowed at once. */
-const fewest = 12
+const fewest = 16
 
 export function startFrom(limit: number, { limitMax }: Parameters): Seeking {
   const first = Math.min(limitMax, Math.max(1, limit))
@@ -100,21 +100,35 @@ export function applicationLimited(seeking: Seeking, window: Window): Seeking | 
 
 export const isSaturated = (window: Window): boolean => window.saturation >= 0.8
 
-/** Twice as many each time, while each time brings a tenth more. */
-export function start(seeking: Seeking, window: Window): Seeking | undefined {
+/**
+ * Twice as many each time, while each time brings a tenth more; four times as many while throughput grows as
+ * fast as the limit does, since then nobody waits for anybody yet.
+ */
+export function start(seeking: Seeking, window: Window, parameters: Parameters): Seeking | undefined {
   if (seeking.mode !== 'start') return undefined
+  const { best, bestLimit, limit } = seeking
   const x = throughput(window)
-  if (x > 1.1 * seeking.best) return climb(seeking, x, seeking.limit)
+  if (x > 1.1 * best) {
+    const isLinear = best > 0 && x >= linear * (limit / bestLimit) * best
+    return climb(seeking, x * sureOf(window, parameters), limit, isLinear ? 4 : 2)
+  }
   const flat = seeking.flat + 1
   if (flat < 2) return { ...seeking, flat }
-  // If twice as many did hardly worse, the knee is between the two.
-  const limit = seeking.bestLimit * (x > 0.95 * seeking.best ? Math.SQRT2 : 1)
-  return { ...seeking, mode: 'cruise', phase: 'base', reference: 0, limit, base: limit, flat: 0 }
+  // If more did hardly worse, the knee is between the two.
+  const back = bestLimit * (x > 0.95 * best ? Math.SQRT2 : 1)
+  return { ...seeking, mode: 'cruise', phase: 'base', reference: 0, limit: back, base: back, flat: 0 }
 }
 
-/** From a limit that had this throughput on to twice as many. */
-function climb(seeking: Seeking, best: number, bestLimit: number): Seeking {
-  return { ...seeking, mode: 'start', best, bestLimit, flat: 0, limit: 2 * bestLimit, base: 2 * bestLimit }
+const linear = 0.95
+
+/** A short window may have been a lucky one; what has to beat it must not despair of that. */
+const sureOf = ({ ended }: Window, { window }: Parameters): number =>
+  1 - Math.max(0, 1 / Math.sqrt(ended) - 1 / Math.sqrt(window.startSamples))
+
+/** From a limit that had this throughput on to so many times as many. */
+function climb(seeking: Seeking, best: number, bestLimit: number, times = 2): Seeking {
+  const limit = times * bestLimit
+  return { ...seeking, mode: 'start', best, bestLimit, flat: 0, limit, base: limit }
 }
 
 /** Of a step up or down. Smaller ones drown in noise, larger ones cost throughput while they are tried. */

@@ -38,6 +38,7 @@ import { succeeded, throughput, type Window, WindowMeter } from './window.ts'
 const triesWhenUp = 2
 const triesMost = 7
 const peakHalfLifeSeconds = 30
+const settleMostMs = 500
 
 /** Nothing is to be started now. */
 export const none = -1
@@ -118,6 +119,8 @@ export class Pump {
   #hint: Hint | undefined
   #inFlight = 0
   #failedInARow = 0
+  /** Until then the limit is too new for a window to say anything about it. */
+  #settlesAt: number | undefined
   #last: Window | undefined
   #saturated: Window | undefined
   #peak = 0
@@ -381,13 +384,21 @@ export class Pump {
   }
 
   #closeWindow(now: number): void {
+    if (this.#settlesAt !== undefined) {
+      if (now < this.#settlesAt) return
+      this.#settlesAt = undefined
+      this.#meter.close(now)
+    }
     if (!mayClose(this.#meter.sofar(now), this.#seeking, this.#parameters)) return
     const window = this.#meter.close(now)
     this.#last = window
     if (this.#dependency.state === 'down') return
     this.#dependency = afterWindow(this.#dependency, window, this.#parameters, this.#options.random(), now)
     if (isSaturated(window) && window.ended > window.failed) this.#learn(window)
+    const before = allowed(this.#seeking)
     this.#seeking = decide(this.#seeking, window, this.#parameters)
+    // Until what was begun under the old limit has ended, its throughput is that of both.
+    if (allowed(this.#seeking) !== before) this.#settlesAt = now + Math.min(settleMostMs, window.meanLatencyMs)
   }
 
   #learn(window: Window): void {
