@@ -7,7 +7,7 @@
  *     node bench/recover-real.ts --troubles hang,lock --policies "governor,naive FIFO" --hosts 10000
  *
  * First X(n) is measured, operations a second with n at once; then, before each run, its best again: the
- * bound of that run follows from the greater of the two, since the machine may have other work. A figure of 0 stands for "never":
+ * bound of that run follows from the greater of the two, since the machine may have other work. Where the way to the database is slow, X(n) is measured along that way. A figure of 0 stands for "never":
  * not within `--times` (2) times the bound. Whole runs, with goodput by second, are kept in
  * `bench/results/DATE-MACHINE-recover-real.json`, from which `--draw` makes the pictures of docs/.
  */
@@ -19,7 +19,17 @@ import type { Point } from './recover-real/curve.ts'
 import { fill, pin, startDatabase, urlOf } from './recover-real/database.ts'
 import { drawRuns } from './recover-real/draw.ts'
 import { policies, type RealPolicy } from './recover-real/policies.ts'
-import { best, curveOf, freePort, type RealRun, run, type Stage, type Trouble, troubles } from './recover-real/run.ts'
+import {
+  best,
+  capacityIn,
+  curveOf,
+  freePort,
+  type RealRun,
+  run,
+  type Stage,
+  type Trouble,
+  troubles,
+} from './recover-real/run.ts'
 
 const { values } = parseArgs({
   options: {
@@ -111,7 +121,7 @@ async function main(): Promise<void> {
     const shape = { hosts, shards: 32, holdMs: 20, rows: 3_000 }
     const stage: Stage = { postgres, shape, patienceSeconds, clients: 'uniform', cores: { database: 0, others: 1 } }
     await fill(urlOf(postgres.address, postgres.port), shape)
-    const curve = curveOf(stage, [1, 4, 16, 32, 64, 128, 256, 512], values.quick ? 1 : 3)
+    const curve = await curveOf(stage, [1, 4, 16, 32, 64, 128, 256, 512], values.quick ? 1 : 3)
     for (const { inFlight, perSecond } of curve) say(`X(${inFlight})`, perSecond, 'operations/s')
     const most = best(curve)
     const { inFlight } = most
@@ -122,9 +132,9 @@ async function main(): Promise<void> {
     let runs = earlier(path)
     for (const [trouble, policy] of chosen()) {
       // A moment in which the machine was busy elsewhere must not make a bound that is easy to keep.
-      const knee = best([most, ...curveOf(stage, [inFlight], 2)])
+      const knee = await capacityIn(stage, trouble, most)
       const seconds = Number(values.times) * (hosts / knee.perSecond + (trouble === 'none' ? 0 : 5))
-      const one = await run(stage, policy, trouble, knee, seconds)
+      const one = await run(stage, policy, trouble, knee, seconds, most)
       const load = loadavg()[0] ?? 0
       tell(one, load)
       const isAnother = (kept: RealRun) => kept.trouble !== trouble || kept.policy !== policy.name

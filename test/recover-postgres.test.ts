@@ -24,7 +24,7 @@ describeWith(postgresPrograms, 'a fleet and PostgreSQL', () => {
     const shape = { hosts, shards: 32, holdMs: 20, rows: 3_000 }
     stage = { postgres, shape, patienceSeconds, clients: 'synchronised', cores: undefined }
     await fill(urlOf(postgres.address, postgres.port), shape)
-    knee = best(curveOf(stage, [64], 1))
+    knee = best(await curveOf(stage, [64], 1))
   })
   afterAll(() => postgres?.stop())
 

@@ -8,6 +8,7 @@ import { Line } from '../../lab/recover/line.ts'
 import type { Fleet, Machine, Server } from '../../lab/recover/server.ts'
 import { running } from '../../src/recover/classes.ts'
 import { Governor } from '../../src/recover/governor.ts'
+import type { Hint } from '../../src/recover/hint.ts'
 import type { Outcome } from '../../src/recover/pump.ts'
 import { none } from '../../src/recover/pump.ts'
 import { connectionsMax, operationTimeoutMs, statement } from './database.ts'
@@ -22,6 +23,7 @@ export interface ManagerTask {
   readonly port: number
   readonly perSecond: number
   readonly knee: number
+  readonly hint: Hint
   readonly patienceSeconds: number
   /** Time 0, in ms since 1970. */
   readonly startsAt: number
@@ -85,7 +87,7 @@ class Manager implements Machine, Fleet {
         frontDoorPerSecond: 20_000,
         renewals: 'memory',
         ttlMs: 600_000,
-        ...(policy.hint === true && { hint: { throughput: task.perSecond, limit: task.knee } }),
+        ...(policy.hint === true && { hint: task.hint }),
         parameters: { operationTimeoutMs, limitMax: atOnceMost },
       })
       this.#governor = governor

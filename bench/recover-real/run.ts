@@ -1,8 +1,9 @@
 /** One recovery with real processes: the database in trouble or not, one policy, all hosts, and what came of it. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { Client } from 'pg'
 import { startProxy } from '../../src/drill/proxy.ts'
 import { lowerBounds } from '../../src/recover/bounds.ts'
@@ -60,6 +61,7 @@ export interface RealRun {
 }
 
 const folder = import.meta.dirname
+const addedMs = 200
 const troubleAt = 5
 const troubleSeconds = 5
 
@@ -80,22 +82,39 @@ function command(stage: Stage, file: string, ...args: readonly string[]): readon
     : ['taskset', ['-c', String(stage.cores.others), ...node]]
 }
 
-export function curveOf(stage: Stage, counts: readonly number[], seconds: number): readonly Point[] {
-  const url = urlOf(stage.postgres.address, stage.postgres.port)
-  const [program, args] = command(
-    stage,
-    'curve.ts',
-    url,
-    String(stage.shape.hosts),
-    String(seconds),
-    ...counts.map(String),
-  )
-  const { stdout, stderr, status } = spawnSync(program, args, { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`expected a curve, found ${stderr}`)
-  return stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Point)
+/** X(n) for each of these, one after the other. `url`: another way to the same database. */
+export async function curveOf(
+  stage: Stage,
+  counts: readonly number[],
+  seconds: number,
+  url = urlOf(stage.postgres.address, stage.postgres.port),
+): Promise<readonly Point[]> {
+  const { hosts } = stage.shape
+  const [program, args] = command(stage, 'curve.ts', url, String(hosts), String(seconds), ...counts.map(String))
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const points: Point[] = []
+  for await (const line of createInterface({ input: child.stdout })) points.push(JSON.parse(line) as Point)
+  if (points.length !== counts.length) throw new Error(`expected ${counts.length} points, found ${points.length}`)
+  return points
+}
+
+/** What the database can do in this trouble, at best: the way to it is part of it. */
+export async function capacityIn(stage: Stage, trouble: Trouble, usual: Point): Promise<Point> {
+  if (trouble !== 'latency') return best([usual, ...(await curveOf(stage, [usual.inFlight], 2))])
+  const { address, port } = stage.postgres
+  const proxy = await startProxy({ host: address, port }, 0, addedMs)
+  try {
+    return best(
+      await curveOf(
+        stage,
+        [3, 4, 6].map((times) => times * usual.inFlight),
+        3,
+        urlOf('127.0.0.1', proxy.port),
+      ),
+    )
+  } finally {
+    await proxy.close()
+  }
 }
 
 export const best = (points: readonly Point[]): Point =>
@@ -127,12 +146,14 @@ export async function run(
   trouble: Trouble,
   knee: Point,
   secondsMax: number,
+  /** Of better times: what the governor remembers. */
+  usual = knee,
 ): Promise<RealRun> {
   const { postgres, shape, patienceSeconds } = stage
   const direct = urlOf(postgres.address, postgres.port)
   await fill(direct, shape)
   const proxy =
-    trouble === 'latency' ? await startProxy({ host: postgres.address, port: postgres.port }, 0, 200) : undefined
+    trouble === 'latency' ? await startProxy({ host: postgres.address, port: postgres.port }, 0, addedMs) : undefined
   const port = await freePort()
   const away: [number, number][] = []
   const children: ChildProcess[] = []
@@ -146,6 +167,7 @@ export async function run(
     port,
     perSecond: knee.perSecond,
     knee: knee.inFlight,
+    hint: { throughput: usual.perSecond, limit: usual.inFlight },
     patienceSeconds,
     startsAt,
   }
