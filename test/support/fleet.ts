@@ -13,6 +13,8 @@ interface Host {
   proof: string
   /** By its own clock; 0: it has none. */
   validUntil: number
+  /** When it last asked and was told that it holds a lease. */
+  heldAt: number
   manager: string
   dueAt: number
   isAsking: boolean
@@ -64,6 +66,7 @@ export class Fleet {
       epoch: 0,
       proof: '',
       validUntil: 0,
+      heldAt: 0,
       manager: options.managers[index % options.managers.length] as string,
       dueAt: now + Math.random() * options.withinMs,
       isAsking: false,
@@ -75,6 +78,11 @@ export class Fleet {
   get leased(): number {
     const now = performance.now()
     return this.#hosts.filter(({ validUntil }) => validUntil > now).length
+  }
+
+  /** Hosts that asked after `time`, as `performance.now()` counts, and hold a lease since. */
+  heldSince(time: number): number {
+    return this.#hosts.filter(({ heldAt }) => heldAt > time).length
   }
 
   epochOf(id: string): number {
@@ -139,6 +147,7 @@ export class Fleet {
       host.epoch = answer.epoch
       host.proof = answer.proof ?? host.proof
       host.validUntil = sentAt + 0.98 * answer.ttl
+      host.heldAt = sentAt
     }
   }
 }
