@@ -4,7 +4,7 @@ import { type Generation, genesis } from '../model/generation.ts'
 import { type Head, keys } from '../model/keys.ts'
 import type { Policy } from '../model/policy.ts'
 import { readHead, readPlan } from '../store/plans.ts'
-import type { Store } from '../store/store.ts'
+import { never, type Revision, type Store } from '../store/store.ts'
 import type { World } from '../world/world.ts'
 import { trace } from './events.ts'
 import { type PlanView, planView, type ShardSource } from './shards.ts'
@@ -15,6 +15,8 @@ const tries = 5
 export class ClaimedPlan {
   /** Undefined while there is none that can be read. */
   view: PlanView | undefined
+  /** The commit that wrote the head that was read last: what is said while it stands is said of this history. */
+  headRevision: Revision = never
   readonly #world: World
   readonly #store: Store
   readonly #complain: (reason: string) => void
@@ -51,6 +53,7 @@ export class ClaimedPlan {
         return
       }
       const { head } = reading
+      this.headRevision = reading.revision
       await this.#sameHistory(head)
       this.#newest = head
       if (this.view !== undefined && isSameHead(this.view.head, head)) return

@@ -165,7 +165,9 @@ class Enactor {
       const memories = [...[...this.#zones.values()].map(({ memory }) => memory), this.#retirements.memory]
       const unplaced = [...this.#unplaced].map(([name, obstacle]) => asBlocked(name, obstacle))
       const unreachable = (this.#slice?.unreachable ?? []).filter(({ name }) => !this.#unplaced.has(name))
-      await this.#reports.sayProgress(memories, [...unplaced, ...unreachable], view.head.generation, this.#counts)
+      const { headRevision } = this.#claimed
+      const blocked = [...unplaced, ...unreachable]
+      await this.#reports.sayProgress(headRevision, memories, blocked, view.head.generation, this.#counts)
     }
     const self = this.#ports.self ?? { pid: process.pid, http: null }
     await this.#reports.sayStatus(self, () => ({ note: this.#note(), ails: this.#ails() }))

@@ -3,7 +3,7 @@ import { describeProblem } from '../base/problem.ts'
 import { type Generation, genesis } from '../model/generation.ts'
 import { keys } from '../model/keys.ts'
 import type { Blocked, EnactorProgress } from '../model/progress.ts'
-import type { Store } from '../store/store.ts'
+import type { Compare, Revision, Store } from '../store/store.ts'
 import type { EpochMs, World } from '../world/world.ts'
 import { trace } from './events.ts'
 import { type Counts, progressOf, type ZoneMemory } from './memory.ts'
@@ -50,7 +50,12 @@ export class Reports {
     this.progress = { ...this.progress, enacted: genesis, blocked }
   }
 
+  /**
+   * Only while the head stands that `headRevision` wrote: held up before the store lost its history, it would say
+   * of a plan of the new one what was true of another by that number.
+   */
   async sayProgress(
+    headRevision: Revision,
     memories: readonly ZoneMemory[],
     unreachable: readonly Blocked[],
     working: Generation,
@@ -64,7 +69,10 @@ export class Reports {
     const isChanged = JSON.stringify({ ...progress, at: 0 }) !== JSON.stringify({ ...before, at: 0 })
     if (!isChanged && now < this.#progressAt + progressMaxMs) return
     this.#progressAt = now
-    if (await this.#put(keys.progress.key(this.#world.id), keys.progress.encode(progress))) this.progress = progress
+    const isSaid = await this.#put(keys.progress.key(this.#world.id), keys.progress.encode(progress), [
+      { key: keys.head.key(), revision: headRevision },
+    ])
+    if (isSaid) this.progress = progress
   }
 
   async sayStatus(
@@ -86,8 +94,8 @@ export class Reports {
     this.#complaint = reason
   }
 
-  async #put(key: string, value: Uint8Array): Promise<boolean> {
-    const commit = await this.#store.commit([], [{ kind: 'put', key, value }])
+  async #put(key: string, value: Uint8Array, compares: readonly Compare[] = []): Promise<boolean> {
+    const commit = await this.#store.commit(compares, [{ kind: 'put', key, value }])
     if (commit.kind === 'refused') this.complain(describeProblem(commit.problem))
     if (commit.kind === 'committed') this.#complaint = ''
     return commit.kind === 'committed'
