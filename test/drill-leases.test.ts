@@ -126,7 +126,7 @@ leases:
   test('is refused where it is not invited, and without the token', async () => {
     const uninvited = await drill(urls[2] as string, ...proxied())
     expect(uninvited).toMatchObject({ code: 1, stdout: '' })
-    expect(uninvited.stderr).toContain('"allow": false')
+    expect(uninvited.stderr).toContain('one that says')
     writeFileSync(join(folder, 'another'), 'another-token-altogether', { mode: 0o600 })
     const stranger = await drill(urls[0] as string, ...proxied(), '--token-file', 'another')
     expect(stranger).toMatchObject({ code: 1, stdout: '' })

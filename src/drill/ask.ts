@@ -1,7 +1,8 @@
-/** Asks a target whether the drill is invited. */
+/** Asks a target whether the drill is invited, and a lease manager what it has done. */
 import { request } from 'node:http'
 import { request as secureRequest } from 'node:https'
 import { Client } from 'pg'
+import { type Counted, readCounted } from './accounts.ts'
 import { type Invitation, readInvitation } from './invitation.ts'
 
 const askMs = 5_000
@@ -12,6 +13,21 @@ export const invitationTable = 'drill_invitation'
 
 /** A text: why there is none. Redirects are not followed: the target itself has to say so. */
 export async function askHttp(origin: string, token: string | undefined): Promise<Invitation | string> {
+  const reply = await documentOf(origin, token)
+  if ('why' in reply) return reply.why
+  return parsed(reply.text, readInvitation) ?? `something else: ${JSON.stringify(reply.text.slice(0, 60))}`
+}
+
+/** Undefined: it does not say. */
+export async function askWork(origin: string, token: string | undefined): Promise<Counted | undefined> {
+  const reply = await documentOf(origin, token)
+  return 'why' in reply ? undefined : parsed(reply.text, readCounted)
+}
+
+async function documentOf(
+  origin: string,
+  token: string | undefined,
+): Promise<{ readonly text: string } | { readonly why: string }> {
   const ask = origin.startsWith('https:') ? secureRequest : request
   return await new Promise((resolve) => {
     const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
@@ -21,21 +37,20 @@ export async function askHttp(origin: string, token: string | undefined): Promis
       response.on('data', (chunk: string) => {
         if (text.length < replyAtMost) text += chunk
       })
-      response.on('error', (error) => resolve(error.message))
-      response.on('end', () => {
-        if (response.statusCode !== 200) resolve(`status ${response.statusCode}`)
-        else resolve(parsed(text) ?? `something else: ${JSON.stringify(text.slice(0, 60))}`)
-      })
+      response.on('error', (error) => resolve({ why: error.message }))
+      response.on('end', () =>
+        resolve(response.statusCode === 200 ? { text } : { why: `status ${response.statusCode}` }),
+      )
     })
     call.on('timeout', () => call.destroy(new Error(`no answer in ${askMs / 1000} s`)))
-    call.on('error', (error) => resolve(error.message))
+    call.on('error', (error) => resolve({ why: error.message }))
     call.end()
   })
 }
 
-function parsed(text: string): Invitation | undefined {
+function parsed<T>(text: string, read: (value: unknown) => T | undefined): T | undefined {
   try {
-    return readInvitation(JSON.parse(text))
+    return read(JSON.parse(text))
   } catch {
     return undefined
   }

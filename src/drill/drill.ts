@@ -68,6 +68,7 @@ export async function drill(plan: DrillPlan, ports: DrillPorts): Promise<DrillRe
   let takenAwayAt = 0
   let backAt = 0
   try {
+    await service.open()
     try {
       // From here on it may be away, even if that fails half way.
       await ports.takeAway()

@@ -4,7 +4,7 @@
  */
 import { letGo, TimingWheel } from '../recover/timing-wheel.ts'
 
-export type Standing = 'leased' | 'pending' | 'lost'
+export type Standing = 'leased' | 'pending' | 'moved' | 'lost'
 
 const tickMs = 10
 /** All hosts have reported once by then. */
@@ -53,7 +53,10 @@ export class DrillFleet {
     return this.#state[host] === holding
   }
 
-  /** `lost`: no answer, or none that can be used; then it backs off by itself, with full jitter. */
+  /**
+   * `lost`: no answer, or none that can be used; then it backs off by itself, with full jitter. `moved`: it is to
+   * ask somebody else, and nothing is known of its lease.
+   */
   answered(host: number, standing: Standing, pollAfterMs: number, now: number): void {
     if (standing === 'lost') {
       this.lost++
@@ -63,6 +66,10 @@ export class DrillFleet {
       return
     }
     this.#losses[host] = 0
+    if (standing === 'moved') {
+      this.#place(host, now + pollAfterMs)
+      return
+    }
     const before = this.#state[host]
     this.#state[host] = standing === 'leased' ? holding : before === unheard ? waiting : (before as number)
     if (standing === 'leased' && before !== holding) this.leased++

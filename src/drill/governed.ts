@@ -56,6 +56,7 @@ export function governed(options: GovernedOptions): Service {
     pump()
   }
   return {
+    async open() {},
     report(due: readonly number[], answered: Answered) {
       for (const host of due) {
         const standing = governor.report(host, running, host % sites, now())

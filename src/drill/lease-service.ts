@@ -1,6 +1,11 @@
-/** A lease service: hosts report to it by `POST /v1/sync`, as many as are due together in one request. */
+/**
+ * A lease service: hosts report to it by `POST /v1/sync`, as many as are due together in one request, each to the
+ * manager that it was sent to. Managers that invite drills say what they do meanwhile.
+ */
 import { Agent, request } from 'node:http'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
+import { Accounts } from './accounts.ts'
+import { askWork } from './ask.ts'
 import type { Answered, Service } from './service.ts'
 
 export interface LeaseServiceOptions {
@@ -17,21 +22,34 @@ const together = 100
 const connections = 64
 const answerMs = 5_000
 const replyAtMost = 1 << 20
+/** Managers that hosts may be sent to. */
+const managersAtMost = 64
+const lookMs = 1_000
 
 interface Told {
   readonly status?: unknown
   readonly epoch?: unknown
   readonly proof?: unknown
   readonly pollAfterMs?: unknown
+  readonly to?: unknown
 }
 
-export function leaseService({ url, token, idOf, bootId }: LeaseServiceOptions): Service {
-  const isSecure = url.startsWith('https:')
+export function leaseService({ url: first, token, idOf, bootId }: LeaseServiceOptions): Service {
+  const isSecure = first.startsWith('https:')
   const settings = { keepAlive: true, maxSockets: connections }
   const agent = isSecure ? new SecureAgent(settings) : new Agent(settings)
   const ask = isSecure ? secureRequest : request
   const held = new Map<number, { readonly epoch: number; readonly proof: string | undefined }>()
+  const accounts = new Map([[first, new Accounts()]])
+  /** Who said to be in charge; nobody: the first one is asked. */
+  const managers = new Map<number, string>()
+  let looking: NodeJS.Timeout | undefined
   const sites = 8
+  const look = async () => {
+    await Promise.all(
+      [...accounts].map(async ([url, account]) => account.take(await askWork(new URL(url).origin, token))),
+    )
+  }
   const one = (host: number) => {
     const lease = held.get(host)
     return {
@@ -42,20 +60,40 @@ export function leaseService({ url, token, idOf, bootId }: LeaseServiceOptions):
       ...(lease?.proof === undefined ? {} : { proof: lease.proof }),
     }
   }
+  /** Whether the host may be sent there: the token does not leave TLS, and nobody is sent round the world. */
+  const follow = (host: number, to: unknown): boolean => {
+    if (typeof to !== 'string' || !URL.canParse(to)) return false
+    const { href, protocol } = new URL('/v1/sync', to)
+    if (protocol !== new URL(first).protocol) return false
+    if (!accounts.has(href)) {
+      if (accounts.size >= managersAtMost) return false
+      accounts.set(href, new Accounts())
+      void look()
+    }
+    managers.set(host, href)
+    return true
+  }
   const take = (hosts: readonly number[], text: string, answered: Answered) => {
     const told = hostsIn(text)
     for (const [index, host] of hosts.entries()) {
-      const { status, epoch, proof, pollAfterMs } = told?.[index] ?? {}
+      const { status, epoch, proof, pollAfterMs, to } = told?.[index] ?? {}
       const wait = typeof pollAfterMs === 'number' && pollAfterMs >= 0 && pollAfterMs < 3_600_000 ? pollAfterMs : 5_000
       if (status === 'LEASED' && typeof epoch === 'number') {
-        held.set(host, { epoch, proof: typeof proof === 'string' ? proof : undefined })
+        held.set(host, { epoch, proof: typeof proof === 'string' ? proof : held.get(host)?.proof })
         answered(host, 'leased', wait)
-      } else answered(host, status === 'PENDING' ? 'pending' : 'lost', wait)
+      } else if (status === 'MOVED' && follow(host, to)) answered(host, 'moved', wait)
+      else {
+        if (status === 'STALE') held.delete(host)
+        answered(host, status === 'PENDING' ? 'pending' : 'lost', wait)
+      }
     }
   }
-  const send = (hosts: readonly number[], answered: Answered) => {
+  const send = (url: string, hosts: readonly number[], answered: Answered) => {
     const lose = () => {
-      for (const host of hosts) answered(host, 'lost', 0)
+      for (const host of hosts) {
+        managers.delete(host)
+        answered(host, 'lost', 0)
+      }
     }
     const body = JSON.stringify({ hosts: hosts.map(one) })
     const headers = {
@@ -91,13 +129,30 @@ export function leaseService({ url, token, idOf, bootId }: LeaseServiceOptions):
     call.end(body)
   }
   return {
+    async open() {
+      await look()
+      looking = setInterval(() => void look(), lookMs)
+    },
     report(due, answered) {
-      for (let from = 0; from < due.length; from += together) send(due.slice(from, from + together), answered)
+      for (const [url, hosts] of Map.groupBy(due, (host) => managers.get(host) ?? first))
+        for (let from = 0; from < hosts.length; from += together)
+          send(url, hosts.slice(from, from + together), answered)
     },
     tick() {},
-    limit: () => undefined,
-    work: () => null,
+    limit() {
+      const limits = [...accounts.values()].map(({ limit }) => limit).filter((limit) => limit !== undefined)
+      return limits.length === 0 ? undefined : limits.reduce((sum, limit) => sum + limit, 0)
+    },
+    work() {
+      const known = [...accounts.values()].map(({ work }) => work)
+      if (known.some((work) => work === null)) return null
+      const sum = (of: 'operations' | 'timeouts' | 'failures') =>
+        known.reduce((total, work) => total + (work?.[of] ?? 0), 0)
+      return { operations: sum('operations'), timeouts: sum('timeouts'), failures: sum('failures') }
+    },
     async close() {
+      clearInterval(looking)
+      await look()
       agent.destroy()
     },
   }

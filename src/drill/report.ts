@@ -29,7 +29,7 @@ export interface DrillReport {
   readonly messagesPerHost: number
   /** Reports that were not answered, or turned away. */
   readonly lost: number
-  /** At the dependency; null for a lease service, which tells it by its own metrics. */
+  /** At the dependency; null for a lease service that does not say. Of one that does: also for other hosts. */
   readonly work: Work | null
   /** Operations that came to nothing, as a share; null where nobody knows. */
   readonly wastedShare: number | null

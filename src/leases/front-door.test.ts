@@ -15,6 +15,7 @@ const desk: FrontDesk = {
   answer: ({ id }) => ({ id, status: 'PENDING', epoch: 0, ttl: 0, pollAfterMs: 2_000 }),
   retryAfter: () => 7_200,
   gen: () => 3,
+  work: () => ({ limit: 8, operations: { done: 5, refused: 0, failed: 2, timeout: 1 } }),
   turnedAway: (why) => void turned.push(why),
 }
 
@@ -97,7 +98,9 @@ describe('the front door', () => {
       const ask = (as: string) =>
         fetch(`${door?.url}/.well-known/holdfast-drill`, { headers: { authorization: `Bearer ${as}` } })
       const reply = await ask(token)
-      expect([reply.status, await reply.json()]).toEqual([200, { allow: invitesDrills }])
+      const work = { limit: 8, operations: { done: 5, refused: 0, failed: 2, timeout: 1 } }
+      const told = invitesDrills ? { allow: true, ...work } : { allow: false }
+      expect([reply.status, await reply.json()]).toEqual([200, told])
       expect((await ask('another-token-altogether')).status).toBe(401)
       await door?.close()
     }

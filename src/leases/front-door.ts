@@ -9,6 +9,7 @@ import { isProblem, type Problem, problem } from '../base/problem.ts'
 import type { ReadSecret, SecretSource } from '../model/secret.ts'
 import type { Address } from '../world/world.ts'
 import { type Guarding, refusalOf, retryAfterSeconds } from './guard.ts'
+import type { Ends } from './runner.ts'
 import { bodyAtMost, parseSync, replyText, type SyncAnswer, type SyncHost } from './sync.ts'
 
 export interface FrontDoorOptions {
@@ -28,6 +29,8 @@ export interface FrontDesk {
   /** When who is turned away unheard is to come again, in ms. */
   retryAfter(): number
   gen(): number
+  /** For a drill: operations allowed in flight, and those that ended, since the start. */
+  work(): { readonly limit: number; readonly operations: Readonly<Ends> }
   turnedAway(why: 'token' | 'shape' | 'large' | 'path' | 'delay' | 'sockets'): void
 }
 
@@ -108,7 +111,7 @@ export async function openFrontDoor(options: FrontDoorOptions, desk: FrontDesk):
       return
     }
     if (asksForInvitation) {
-      send(response, 200, { allow: options.invitesDrills === true })
+      send(response, 200, options.invitesDrills === true ? { allow: true, ...desk.work() } : { allow: false })
       return
     }
     if (Number(request.headers['content-length'] ?? 0) > bodyAtMost) {

@@ -143,6 +143,7 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
     },
     retryAfter: () => desk.comeAgainMs(),
     gen: () => keeper?.gen ?? 0,
+    work: () => ({ limit: governor.snapshot().limit, operations: runner.ends }),
     turnedAway: (why) => turned.set(why, (turned.get(why) ?? 0) + 1),
   })
   if (isProblem(door)) return door

@@ -17,6 +17,9 @@ export interface Stage {
   done(host: number, outcome: Ended, latencyMs: number, now: number, epoch: number): void
 }
 
+/** Operations that ended so, since the start. */
+export type Ends = Record<WorkOutcome['kind'], number>
+
 /** What the dependency says is told once a while, with how often. */
 const tellMs = 1_000
 
@@ -28,6 +31,7 @@ export class Runner {
   readonly #mayStart: () => boolean
   #isQueued = false
   #told = Number.NEGATIVE_INFINITY
+  readonly ends: Ends = { done: 0, refused: 0, failed: 0, timeout: 0 }
   readonly #untold = new Map<'refused' | 'failed' | 'timeout', { count: number; why: string }>()
   /** Since somebody was done: refusals that nobody was done between are told as an ailment. */
   #refusedInARow = 0
@@ -80,6 +84,7 @@ export class Runner {
   }
 
   #count(outcome: WorkOutcome): void {
+    this.ends[outcome.kind]++
     if (outcome.kind === 'done') {
       this.#refusedInARow = 0
       return
