@@ -92,6 +92,11 @@ test('a ledger over the budget is no explanation', () => {
   expect(
     judge({ states: { 3: removed(), 4: removed(939_000) }, ledger: [removal(3), removal(4, 939_000)] }, answer(3, 4)),
   ).toBeNull()
+  // Nor does a clock that was put back, here or at the planner, bring them together.
+  const apart = { states: { 3: removed(), 4: removed(939_000) }, ledger: [removal(3), removal(4, 939_000)] }
+  expect(judge({ ...apart, at: at(1_000) }, answer(3, 4), everybody, at(2_000))).toBeNull()
+  const together = { states: { 3: removed(), 4: removed(941_000) }, ledger: [removal(3), removal(4, 941_000)] }
+  expect(judge({ ...together, at: at(1_000) }, answer(4), everybody, at(2_000))).toContain('found 200 in the ledger')
 })
 
 test('half stays, whatever the ledger says', () => {

@@ -8,7 +8,7 @@
  * about what has been out for longer than a window, so that no name waits for ever.
  */
 import type { IpAddress } from '../model/address.ts'
-import type { PlanEntry, PlanHead, PoolState, Removal, TargetState } from '../model/plan.ts'
+import type { PlanEntry, PlanHead, PoolState, TargetState } from '../model/plan.ts'
 import type { Policy, Pool, Target } from '../model/policy.ts'
 import type { Published } from '../providers/provider.ts'
 import type { EpochMs } from '../world/world.ts'
@@ -49,20 +49,30 @@ function judge(pool: Pool, state: PoolState, lost: readonly Target[], at: EpochM
     if (found?.kind === 'removed' && found.unanswered !== true && isRecent(found.since)) recent.push(target)
   }
   if (recent.length === 0) return null
-  const ledger = state.ledger.filter((removal) => isRecent(removal.at) && removal.by !== 'rollback')
   const unwritten = recent.find(({ id }) => !state.ledger.some(({ target }) => target === id))
   if (unwritten !== undefined) return `expected the removal of ${unwritten.id} in the ledger of the plan, found none`
-  return overBudget(pool, state, ledger) ?? underFloor(pool, state)
+  return overBudget(pool, state, recent) ?? underFloor(pool, state)
 }
 
-function overBudget(pool: Pool, state: PoolState, ledger: readonly Removal[]): string | null {
-  if (ledger.length < 2) return null
+/**
+ * Of every window that one of these removals falls into, as the ledger dates them. What time it is now has no say:
+ * a clock that was put back would make all that ever left look recent, until it is that late again.
+ */
+function overBudget(pool: Pool, state: PoolState, recent: readonly Target[]): string | null {
   const { poolBudget, windowMs } = pool.limits
+  const ledger = state.ledger.filter(({ by }) => by !== 'rollback')
   let whole = 0
   for (const { id, capacity } of pool.targets) if (stateOf(state, id)?.kind !== 'new') whole += capacity
-  const gone = ledger.reduce((sum, { capacity }) => sum + capacity, 0)
-  if (gone <= poolBudget * whole + hair) return null
-  return `expected at most ${poolBudget * whole} of the capacity of ${pool.id} to leave in ${windowMs} ms, found ${gone} in the ledger of the plan`
+  const allowed = poolBudget * whole
+  for (const { at: last } of ledger) {
+    const together = ledger.filter(({ at }) => at <= last && last - at < windowMs)
+    const gone = together.reduce((sum, { capacity }) => sum + capacity, 0)
+    // A single one may always go, however large it is.
+    if (together.length < 2 || gone <= allowed + hair) continue
+    if (recent.some(({ id }) => together.some(({ target }) => target === id)))
+      return `expected at most ${allowed} of the capacity of ${pool.id} to leave in ${windowMs} ms, found ${gone} in the ledger of the plan`
+  }
+  return null
 }
 
 /** Less strict than the planner, which knows more: half always stays, whatever share the floor is. */

@@ -120,6 +120,15 @@ test('a removal written down in the future counts as made now', () => {
   expect(admit({ targets: of(10), failing: three(2), ledger: [removal(1, 1e9)] }).held[0]?.until).toBe(60_000)
 })
 
+test('removals in the future stay as far apart as they were', () => {
+  const ledger = [removal(1, 930_000), removal(2, 900_000), removal(3, 50_000)]
+  expect(ledgerAt(ledger, 60_000, at(100_000)).map((one) => [one.target, one.at])).toEqual([
+    ['t3', 50_000],
+    ['t2', 70_000],
+    ['t1', 100_000],
+  ])
+})
+
 test('the ledger is kept as long as it may count or be undone', () => {
   expect(keptMs(limits)).toBe(120_000)
   const ledger = [removal(1, 5_000), removal(0, 0), removal(2, 900_000)]

@@ -27,11 +27,15 @@ export interface Held {
 /** Shares are sums of decimal fractions: a hair's breadth over is not over. */
 const hair = 1e-9
 
-/** What is younger than `keepMs` at `now`, oldest first. A removal from the future (the clock was set back) counts as made now. */
+/**
+ * What is younger than `keepMs` at `now`, oldest first. Of removals from the future (the clock was set back) the last
+ * counts as made now, and the others as long before it as they were: at one moment they never happened.
+ */
 export function ledgerAt(ledger: readonly Removal[], keepMs: number, now: EpochMs): readonly Removal[] {
   if (ledger.length === 0) return ledger
+  const ahead = Math.max(0, ...ledger.map(({ at }) => at - now))
   return ledger
-    .map((removal) => (removal.at > now ? { ...removal, at: now } : removal))
+    .map((removal) => (removal.at > now ? { ...removal, at: (removal.at - ahead) as EpochMs } : removal))
     .filter(({ at }) => now - at < keepMs)
     .sort((a, b) => a.at - b.at)
 }
