@@ -296,6 +296,20 @@ leases:
     expect(log).not.toContain(token)
   }, 60_000)
 
+  test('a token that cannot be read is told, and shuts nobody out who was let in', async () => {
+    const path = join(folder, 'token')
+    const about = 'the token of the fleet (leases.token) cannot be used, the one before still counts'
+    for (const spoil of [() => writeFileSync(path, ''), () => rmSync(path)]) {
+      spoil()
+      await eventuallyAsked(({ ails }) => ails.some((ail) => ail.startsWith(about)))
+      const asked = await post(undefined, urls[1] as string, token, { id: 'host-7', bootId: 'boot-7', epoch: 0 })
+      expect(asked).toMatchObject({ status: 200 })
+    }
+    expect(log).toContain('leases.token_unusable')
+    writeFileSync(path, token, { mode: 0o600 })
+    await eventuallyAsked(({ ails }) => ails.every((ail) => !ail.startsWith(about)))
+  }, 60_000)
+
   async function eventuallyAsked(holds: (now: Fleeting) => boolean, ms = 60_000): Promise<Fleeting> {
     let last: Fleeting | undefined
     await eventually(ms, 'holdfast fleet to say so', async () => {

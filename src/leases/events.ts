@@ -11,6 +11,9 @@ export type LeaseEvent =
   /** The shard lease could not be renewed in time: nothing is granted until it can. */
   | { readonly event: 'leases.granting_stopped'; readonly why: string }
   | { readonly event: 'leases.granting' }
+  /** The token of the fleet cannot be read, or is none. Without one from before (`isKept`), nobody is let in. */
+  | { readonly event: 'leases.token_unusable'; readonly why: string; readonly isKept: boolean }
+  | { readonly event: 'leases.token_found' }
   /** The dependency is in another state than before. */
   | {
       readonly event: 'leases.dependency'

@@ -2,12 +2,12 @@
  * The front door: `POST /v1/sync` over HTTP with keep-alive. On `node:http` itself, since this is the one path
  * whose cost is the fleet's (bench/leases.ts measures it beside a server that does nothing else).
  */
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { isIPv6, type Socket } from 'node:net'
 import { isProblem, type Problem, problem } from '../base/problem.ts'
 import type { ReadSecret, SecretSource } from '../model/secret.ts'
 import type { Address } from '../world/world.ts'
+import { Doorkeeper, type TokenTrouble } from './doorkeeper.ts'
 import { type Guarding, refusalOf, retryAfterSeconds } from './guard.ts'
 import type { Ends } from './runner.ts'
 import { bodyAtMost, parseSync, replyText, type SyncAnswer, type SyncHost } from './sync.ts'
@@ -38,12 +38,11 @@ export interface FrontDoor {
   readonly url: string
   /** Requests so far, of all kinds. */
   requests(): number
+  /** Undefined: the token of the fleet can be used. */
+  tokenTrouble(): TokenTrouble | undefined
   close(): Promise<void>
 }
 
-/** The token is read again after this long. */
-const tokenKeptMs = 2_000
-const tokenPattern = /^[\x21-\x7e]{16,4096}$/
 /** How often the loop shows that it runs. */
 const pulseMs = 25
 /** Beyond the sockets that are served some are told so; the rest is not even accepted. */
@@ -201,6 +200,7 @@ export async function openFrontDoor(options: FrontDoorOptions, desk: FrontDesk):
   return {
     url: `http://${isIPv6(address.host) ? `[${address.host}]` : address.host}:${port}`,
     requests: () => requests,
+    tokenTrouble: () => doorkeeper.trouble(),
     async close() {
       clearInterval(pulse)
       const closed = new Promise((resolve) => server.close(resolve))
@@ -228,35 +228,3 @@ function send(response: ServerResponse, status: number, document: object): void 
   response.statusCode = status
   response.end(body)
 }
-
-/** One token, for the whole fleet. Compared by digests, so that how long it takes tells nothing of it. */
-class Doorkeeper {
-  readonly #options: FrontDoorOptions
-  #digest: Buffer | undefined
-  #readAt = Number.NEGATIVE_INFINITY
-  #version = 0
-
-  constructor(options: FrontDoorOptions) {
-    this.#options = options
-  }
-
-  /** Another number after the token changed. */
-  version(): number {
-    const at = this.#options.now()
-    if (at - this.#readAt < tokenKeptMs) return this.#version
-    this.#readAt = at
-    const reading = this.#options.secret(this.#options.token)
-    const digest = reading.kind === 'secret' && tokenPattern.test(reading.text) ? digestOf(reading.text) : undefined
-    const isSame = digest !== undefined && this.#digest !== undefined && digest.equals(this.#digest)
-    if (!isSame) this.#version++
-    this.#digest = digest
-    return this.#version
-  }
-
-  admits(header: string): boolean {
-    const token = /^Bearer +([\x21-\x7e]+)$/i.exec(header)?.[1]
-    return token !== undefined && this.#digest !== undefined && timingSafeEqual(digestOf(token), this.#digest)
-  }
-}
-
-const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest()

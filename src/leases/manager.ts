@@ -14,6 +14,7 @@ import { type HostClass, Pump } from '../recover/pump.ts'
 import { Mailbox } from '../store/mailbox.ts'
 import { never, type Store, StoreOutage } from '../store/store.ts'
 import type { Instant, World } from '../world/world.ts'
+import { ailsOf } from './ails.ts'
 import { chanceFrom } from './chance.ts'
 import { Desk } from './desk.ts'
 import { trace } from './events.ts'
@@ -72,6 +73,7 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
   let granted = 0
   let expired = { count: 0, host: '' }
   const turned = new Map<string, number>()
+  let tokenTrouble = ''
 
   const registry = new HostRegistry(settings.hostsMax, settings.shards)
   const sites = new Sites(sitesMost)
@@ -277,7 +279,7 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
     let hints = ''
     for (;;) {
       if (key === undefined) await readKey()
-      const part = partNow(open.url)
+      const part = partNow(open)
       mailbox.put(keys.leaseFleet.key(world.id), keys.leaseFleet.encode(part))
       const now = clock.now()
       if (beat === undefined || now - beat >= heartbeatMs || part.ails.join() !== told) {
@@ -306,6 +308,10 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
     expired = { count: 0, host: '' }
     for (const [why, count] of turned) trace(world, { event: 'leases.turned_away', why, count })
     turned.clear()
+    const token = open.tokenTrouble()
+    if (token !== undefined && token.why !== tokenTrouble) trace(world, { event: 'leases.token_unusable', ...token })
+    if (token === undefined && tokenTrouble !== '') trace(world, { event: 'leases.token_found' })
+    tokenTrouble = token?.why ?? ''
     trace(world, {
       event: 'leases.counted',
       known: part.known,
@@ -324,13 +330,13 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
     })
   }
 
-  function partNow(url: string): FleetPart {
+  function partNow(open: FrontDoor): FleetPart {
     const is = governor.snapshot()
     const then = after?.snapshot()
     const held = keeping.held
     return {
       at: clock.wall(),
-      url,
+      url: open.url,
       shards: held,
       known: registry.size,
       leased: is.leased,
@@ -359,17 +365,13 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
               drainMs: then.drainMs === undefined ? null : Math.round(then.drainMs),
               dependency: then.dependency,
             },
-      ails: [
-        ...(keeping.ail === '' ? [] : [keeping.ail]),
-        ...(is.dependency === 'down'
-          ? [`the dependency does not answer: ${sum(is.waiting)} hosts wait, none is dropped`]
-          : []),
-        ...(is.overdue > 0
-          ? [`${is.overdue} leases ran out faster than they may be taken away: look at who went silent`]
-          : []),
-        ...(runner.ail === '' ? [] : [runner.ail]),
-        ...(nextRunner === null || nextRunner.ail === '' ? [] : [nextRunner.ail]),
-      ],
+      ails: ailsOf({
+        token: open.tokenTrouble(),
+        dependency: is.dependency,
+        waiting: sum(is.waiting),
+        overdue: is.overdue,
+        others: [keeping.ail, runner.ail, nextRunner?.ail ?? ''],
+      }),
     }
   }
 

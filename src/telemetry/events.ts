@@ -6,6 +6,7 @@ import type { AnyBalanceEvent } from '../balance/events.ts'
 import type { AnyEnactEvent } from '../enact/events.ts'
 import type { AnyHealthEvent } from '../health/events.ts'
 import type { AnyIntakeEvent } from '../intake/events.ts'
+import { tokenAil } from '../leases/ails.ts'
 import type { AnyLeaseEvent } from '../leases/events.ts'
 import type { PlanEvent } from '../plan/events.ts'
 import type { ServeEvent } from '../serve/events.ts'
@@ -284,6 +285,8 @@ const table: { readonly [E in AnyEvent as E['event']]: Telling<E> } = {
     say: (e) => `${n(e.count, 'report')} refused (${e.why}), the last of ${e.host}`,
   },
   'leases.expired': { level: 'warn', say: (e) => `${n(e.count, 'lease')} taken away, the last of ${e.host}` },
+  'leases.token_unusable': { level: 'error', say: tokenAil },
+  'leases.token_found': { level: 'info', say: () => 'the token of the fleet can be used' },
   'leases.turned_away': { level: 'warn', say: (e) => `${n(e.count, 'request')} turned away (${e.why})` },
   'leases.counted': {
     level: 'debug',
