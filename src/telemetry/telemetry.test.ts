@@ -69,6 +69,33 @@ test('every way of losing and finding the store shows in holdfast_store_up', asy
   }
 })
 
+test('a lease manager shows who waits, when it is over, and how the dependency is', async () => {
+  const metrics = metricsOf({ program: 'leases-1', role: 'leases', version: '1' })
+  const counted = {
+    ...{ event: 'leases.counted', known: 100, leased: 60, waiting: 40, inFlight: 4, limit: 8, knee: 6, goodput: 20.4 },
+    ...{ drainSeconds: 2.5, shards: 2, reports: 500, requests: 50, granted: 60, downstreamWaiting: 7 },
+  }
+  metrics.event(counted)
+  metrics.event({ ...counted, waiting: 10, drainSeconds: -1, reports: 800, requests: 80, granted: 90 })
+  metrics.event({ event: 'leases.dependency', stage: 'leases', from: 'up', to: 'down', waiting: 10 })
+  metrics.event({ event: 'leases.not_done', stage: 'leases', outcome: 'timeout', count: 3, why: 'x' })
+  metrics.event({ event: 'leases.turned_away', why: 'token', count: 5 })
+  const page = await metrics.page()
+  const value = (name: string, labels = '') =>
+    Number(new RegExp(`^holdfast_leases_${name}\\{${labels}.*\\} (.+)$`, 'm').exec(page)?.[1])
+  expect(
+    ['hosts', 'leased', 'waiting', 'in_flight', 'limit', 'knee', 'goodput', 'drain_seconds', 'shards'].map((name) =>
+      value(name),
+    ),
+  ).toEqual([100, 60, 10, 4, 8, 6, 20.4, -1, 2])
+  expect(['reports_total', 'requests_total', 'granted_total', 'downstream_waiting'].map((name) => value(name))).toEqual(
+    [800, 80, 90, 7],
+  )
+  expect(value('dependency_down', 'stage="leases"')).toBe(1)
+  expect(value('not_done_total', 'stage="leases",outcome="timeout"')).toBe(3)
+  expect(value('turned_away_total', 'why="token"')).toBe(5)
+})
+
 test('merged pages have each metric once, with the samples of all programs', () => {
   const page = (program: string) =>
     `# HELP a_total A.\n# TYPE a_total counter\na_total{program="${program}"} 1\n\n# HELP b B.\n# TYPE b gauge\nb{program="${program}"} 2\n`
