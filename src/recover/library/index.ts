@@ -12,5 +12,14 @@ export { type HttpGate, httpGate, type MiddlewareOptions, runOf } from './http.t
 export type { Call, ClassName, GovernorOptions, Run } from './options.ts'
 export type { HttpPort, Port } from './port.ts'
 export type { Events, Snapshot } from './snapshot.ts'
-export { type Lease, type SyncClient, type SyncClientOptions, type SyncEvents, syncClient } from './sync-client.ts'
+export { type SyncClientOptions, syncClient } from './sync-client.ts'
+export type { Lease } from './sync-host.ts'
 export type { SyncIdentity, SyncState } from './sync-protocol.ts'
+export {
+  type SyncClient,
+  type SyncEvents,
+  type SyncHostOptions,
+  type SyncRack,
+  type SyncRackOptions,
+  syncRack,
+} from './sync-rack.ts'

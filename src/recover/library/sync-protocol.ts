@@ -26,24 +26,51 @@ export interface SyncState {
   readonly pollAfterMs: number
 }
 
-export type SyncReply =
+export type SyncReply = { readonly pollAfterMs: number } & (
   | { readonly status: 'LEASED'; readonly epoch: number; readonly ttlMs: number; readonly proof: string | undefined }
   | { readonly status: 'PENDING' }
   | { readonly status: 'UNKNOWN' | 'STALE'; readonly reason: string }
   | { readonly status: 'MOVED'; readonly to: string }
+)
+
+/** Of one request. */
+export const hostsMost = 500
 
 export const nothingYet: SyncState = { epoch: 0, proof: '', pollAfterMs: 0 }
 const dayMs = 86_400_000
 
-export function reportText(
-  { id, bootId, class: klass = 'running', site = '' }: SyncIdentity,
-  { epoch, proof }: SyncState,
-): string {
-  return JSON.stringify({ id, bootId, epoch, proof, class: klass, site })
+const patterns = {
+  id: /^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$/,
+  bootId: /^[A-Za-z0-9._:-]{1,64}$/,
+  site: /^(?:[A-Za-z0-9][A-Za-z0-9._-]{0,62})?$/,
+  class: /^(?:running|idle)$/,
+} as const
+
+/**
+ * A manager looks at nothing of a request with one host in it that is not as it must be. Throws a TypeError: a wrong
+ * identity is a fault of the program.
+ */
+export function checkIdentity({ id, bootId, site = '', class: klass = 'running' }: SyncIdentity): void {
+  for (const [name, value] of Object.entries({ id, bootId, site, class: klass }))
+    if (typeof value !== 'string' || !patterns[name as keyof typeof patterns].test(value))
+      throw new TypeError(
+        `${name}: expected ${patterns[name as keyof typeof patterns].source}, found ${JSON.stringify(value)?.slice(0, 200)}`,
+      )
 }
 
-/** `text`: the body of a reply with status 200. Nothing of it is believed that cannot be. */
-export function readReply(text: string, id: string): (SyncReply & { readonly pollAfterMs: number }) | Problem {
+/** The body of a report, of one host or of many. */
+export function reportText(hosts: readonly (readonly [SyncIdentity, SyncState])[]): string {
+  const all = hosts.map(([{ id, bootId, class: klass = 'running', site = '' }, { epoch, proof }]) => ({
+    ...{ id, bootId, epoch, proof, class: klass, site },
+  }))
+  return JSON.stringify(all.length === 1 ? all[0] : { hosts: all })
+}
+
+/**
+ * `text`: the body of a reply with status 200. Nothing of it is believed that cannot be. By id, of those that were
+ * answered; a problem if that is nobody.
+ */
+export function readReplies(text: string, ids: readonly string[]): ReadonlyMap<string, SyncReply | Problem> | Problem {
   let body: unknown
   try {
     body = JSON.parse(text)
@@ -51,8 +78,15 @@ export function readReply(text: string, id: string): (SyncReply & { readonly pol
     return wrong('JSON', text)
   }
   const hosts = isTable(body) && Array.isArray(body.hosts) ? (body.hosts as unknown[]) : []
-  const host = hosts.find((one) => isTable(one) && one.id === id)
-  if (!isTable(host)) return wrong(`hosts with an answer for ${id}`, text)
+  const asked = new Set(ids)
+  const replies = new Map<string, SyncReply | Problem>()
+  for (const host of hosts)
+    if (isTable(host) && typeof host.id === 'string' && asked.delete(host.id)) replies.set(host.id, replyOf(host))
+  return replies.size === 0 ? wrong(`hosts with an answer for ${ids.slice(0, 3).join(', ')}`, text) : replies
+}
+
+function replyOf(host: Table): SyncReply | Problem {
+  const text = JSON.stringify(host)
   const { status, epoch, ttl, pollAfterMs, proof, to, reason } = host
   if (!isNumber(pollAfterMs, 0, dayMs)) return wrong('pollAfterMs in milliseconds, a day at most', text)
   switch (status) {
