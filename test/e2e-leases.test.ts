@@ -12,6 +12,8 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { syncRack } from '../src/recover/library/index.ts'
+import { nodePort } from '../src/recover/library/node-port.ts'
 import { Fleet, post } from './support/fleet.ts'
 import { eventually, holdfast } from './support/holdfast.ts'
 import { freePort } from './support/ports.ts'
@@ -20,6 +22,7 @@ import { describeWith } from './support/programs.ts'
 import { syncHosts } from './support/sync-hosts.ts'
 
 const hosts = 2_000
+const rackHosts = 200
 const token = 'a-token-of-a-whole-fleet'
 const password = 'nobody-may-see-this'
 const address = '127.0.0.1'
@@ -138,6 +141,7 @@ describeWith(postgresPrograms, 'a fleet whose leases PostgreSQL grants', () => {
     await sql.connect()
     await sql.query(`create table lease (id text primary key, epoch bigint not null, site text not null default '')`)
     await sql.query(`insert into lease select 'host-' || n, 0 from generate_series(0, ${hosts - 1}) n`)
+    await sql.query(`insert into lease select 'rack-' || n, 0 from generate_series(0, ${rackHosts - 1}) n`)
     await sql.query(`insert into lease select 'guest-' || n, 0 from generate_series(0, ${syncHosts.length - 1}) n`)
     folder = mkdtempSync(join(tmpdir(), 'holdfast-leases-'))
     urls = [`http://${address}:${await freePort(address)}`, `http://${address}:${await freePort(address)}`]
@@ -153,7 +157,7 @@ zones: {}
 leases:
   listen: [${urls.map((url) => new URL(url).host).join(', ')}]
   token: { file: token }
-  hostsMax: ${hosts + 10}
+  hostsMax: ${hosts + rackHosts + 10}
   shards: 64
   takeOver: 4s
   ttl: 30s
@@ -255,6 +259,41 @@ leases:
       }
     } finally {
       for (const host of begun) await host.close()
+    }
+  }, 60_000)
+
+  test('a rack reports together, to each manager for its own hosts', async () => {
+    const sent: { readonly url: string; readonly hosts: number }[] = []
+    const rack = syncRack({
+      servers: [urls[0] as string, urls[1] as string],
+      token,
+      port: {
+        ...nodePort,
+        post(url, body, headers, signal) {
+          const { hosts: all = [0] } = JSON.parse(body) as { hosts?: readonly unknown[] }
+          sent.push({ url, hosts: all.length })
+          return nodePort.post(url, body, headers, signal)
+        },
+      },
+    })
+    try {
+      const members = Array.from({ length: rackHosts }, (_, n) => rack.add({ id: `rack-${n}`, bootId: `boot-${n}` }))
+      await eventually(40_000, 'every host of the rack to hold a lease', async () => {
+        const held = members.filter((member) => member.lease() !== undefined).length
+        return held === rackHosts ? undefined : `${held}; ${log.slice(-1_000)}`
+      })
+      const { rows } = await sql.query<{ id: string; epoch: string }>(
+        `select id, epoch from lease where id like 'rack-%'`,
+      )
+      const epochs = new Map(rows.map(({ id, epoch }) => [id, Number(epoch)]))
+      const others = members.filter(({ state }, n) => epochs.get(`rack-${n}`) !== state.epoch)
+      expect(others.map(({ state }) => state)).toEqual([])
+      expect(sent[0]?.hosts).toBe(rackHosts)
+      expect(new Set(sent.map(({ url }) => url)).size).toBe(2)
+      // Each host alone takes two or three reports.
+      expect(sent.length).toBeLessThan(rackHosts / 2)
+    } finally {
+      rack.close()
     }
   }, 60_000)
 
