@@ -83,6 +83,15 @@ test('a fleet returns, and the report says when', async () => {
   expect(plotOf(report)).toMatch(/^<svg[\s\S]*500 hosts[\s\S]*<\/svg>\n$/)
 })
 
+test('every host has come before it is back, however short it is away', async () => {
+  const { ports } = stage(500)
+  let random = 0
+  const spread = () => (random = (random + 0.618) % 1)
+  const report = await drill({ ...plan, awayMs: 2_000 }, { ...ports, random: spread })
+  // 500 hosts at 400 a second, and a little for those that wait to be told.
+  expect(report.t100 ?? 99).toBeLessThan(6)
+})
+
 test('an interrupted drill brings the dependency back', async () => {
   const { ports, calls, stop } = stage(500)
   const report = await drill(plan, { ...ports, progress: (seconds) => seconds === 2 && stop.abort() })
@@ -135,6 +144,18 @@ test('hosts that are not answered back off, and one whose lease is gone counts n
   expect(fleet.leased).toBe(1)
   fleet.answered(0, 'pending', 1_000, 202_000)
   expect(fleet.leased).toBe(0)
+})
+
+test('hosts that were turned away come when they were told to, each a little later, and hosts that moved as they are told', () => {
+  const fleet = new DrillFleet(1, () => 0.5)
+  const dueAt: number[] = []
+  for (let now = 0; now < 60_000 && dueAt.length < 4; now += 10)
+    for (const host of fleet.step(now)) {
+      dueAt.push(now)
+      fleet.answered(host, dueAt.length < 3 ? 'later' : 'moved', 4_000, now)
+    }
+  expect(dueAt.slice(1).map((at, index) => at - (dueAt[index] as number))).toEqual([5_000, 5_000, 4_000])
+  expect([fleet.lost, fleet.messages, fleet.leased]).toEqual([2, 4, 0])
 })
 
 test('the best five seconds', () => {

@@ -2,7 +2,7 @@
  * The drill itself: take the dependency away, let a fleet that holds no lease report, bring the dependency
  * back, and watch how the fleet returns. Whatever happens in between, it is brought back.
  */
-import { DrillFleet } from './fleet.ts'
+import { arrivalMs, DrillFleet } from './fleet.ts'
 import { type DrillReport, reportOf, type Second } from './report.ts'
 import type { Service } from './service.ts'
 
@@ -35,7 +35,8 @@ const tries = 3
 
 export async function drill(plan: DrillPlan, ports: DrillPorts): Promise<DrillReport> {
   const { service, now, signal } = ports
-  const fleet = new DrillFleet(plan.hosts, ports.random)
+  // Who comes after its return would count as if the recovery had taken so long.
+  const fleet = new DrillFleet(plan.hosts, ports.random, Math.min(arrivalMs, plan.awayMs))
   const seconds: Second[] = []
   const reached: { half: number | null; most: number | null; all: number | null } = {
     half: null,

@@ -4,10 +4,10 @@
  */
 import { letGo, TimingWheel } from '../recover/timing-wheel.ts'
 
-export type Standing = 'leased' | 'pending' | 'moved' | 'lost'
+export type Standing = 'leased' | 'pending' | 'moved' | 'later' | 'lost'
 
 const tickMs = 10
-/** All hosts have reported once by then. */
+/** All hosts have reported once by then, if they are not told to come sooner. */
 export const arrivalMs = 10_000
 const backoffMs = { least: 1_000, most: 60_000 }
 const unheard = 0
@@ -26,7 +26,7 @@ export class DrillFleet {
   readonly #losses: Uint8Array
   #due: number[] = []
 
-  constructor(hosts: number, random: () => number) {
+  constructor(hosts: number, random: () => number, withinMs = arrivalMs) {
     this.size = hosts
     this.#random = random
     this.#dueTick = new Uint32Array(hosts)
@@ -38,7 +38,7 @@ export class DrillFleet {
       this.#due.push(host)
       return letGo
     })
-    for (let host = 0; host < hosts; host++) this.#place(host, random() * arrivalMs)
+    for (let host = 0; host < hosts; host++) this.#place(host, random() * withinMs)
   }
 
   /** Who reports now. Each of them is to be `answered`. */
@@ -55,7 +55,8 @@ export class DrillFleet {
 
   /**
    * `lost`: no answer, or none that can be used; then it backs off by itself, with full jitter. `moved`: it is to
-   * ask somebody else, and nothing is known of its lease.
+   * ask somebody else, and nothing is known of its lease. `later`: turned away until then, and comes
+   * within half as long again, so that they do not all come at once.
    */
   answered(host: number, standing: Standing, pollAfterMs: number, now: number): void {
     if (standing === 'lost') {
@@ -68,6 +69,11 @@ export class DrillFleet {
     this.#losses[host] = 0
     if (standing === 'moved') {
       this.#place(host, now + pollAfterMs)
+      return
+    }
+    if (standing === 'later') {
+      this.lost++
+      this.#place(host, now + pollAfterMs * (1 + this.#random() / 2))
       return
     }
     const before = this.#state[host]

@@ -4,8 +4,10 @@
  */
 import { Agent, request } from 'node:http'
 import { Agent as SecureAgent, request as secureRequest } from 'node:https'
+import { retryAfterMs } from '../recover/library/sync-protocol.ts'
 import { Accounts } from './accounts.ts'
 import { askWork } from './ask.ts'
+import type { Standing } from './fleet.ts'
 import type { Answered, Service } from './service.ts'
 
 export interface LeaseServiceOptions {
@@ -45,11 +47,8 @@ export function leaseService({ url: first, token, idOf, bootId }: LeaseServiceOp
   const managers = new Map<number, string>()
   let looking: NodeJS.Timeout | undefined
   const sites = 8
-  const look = async () => {
-    await Promise.all(
-      [...accounts].map(async ([url, account]) => account.take(await askWork(new URL(url).origin, token))),
-    )
-  }
+  const lookAt = async (url: string) => accounts.get(url)?.take(await askWork(new URL(url).origin, token))
+  const look = () => Promise.all([...accounts.keys()].map(lookAt))
   const one = (host: number) => {
     const lease = held.get(host)
     return {
@@ -68,7 +67,7 @@ export function leaseService({ url: first, token, idOf, bootId }: LeaseServiceOp
     if (!accounts.has(href)) {
       if (accounts.size >= managersAtMost) return false
       accounts.set(href, new Accounts())
-      void look()
+      void lookAt(href)
     }
     managers.set(host, href)
     return true
@@ -89,11 +88,12 @@ export function leaseService({ url: first, token, idOf, bootId }: LeaseServiceOp
     }
   }
   const send = (url: string, hosts: readonly number[], answered: Answered) => {
+    const tell = (standing: Standing, ms: number) => {
+      for (const host of hosts) answered(host, standing, ms)
+    }
     const lose = () => {
-      for (const host of hosts) {
-        managers.delete(host)
-        answered(host, 'lost', 0)
-      }
+      for (const host of hosts) managers.delete(host)
+      tell('lost', 0)
     }
     const body = JSON.stringify({ hosts: hosts.map(one) })
     const headers = {
@@ -117,8 +117,12 @@ export function leaseService({ url: first, token, idOf, bootId }: LeaseServiceOp
       })
       response.on('error', () => settle(lose))
       response.on('end', () => {
-        const isGood = response.statusCode === 200 && size <= replyAtMost
-        settle(isGood ? () => take(hosts, Buffer.concat(chunks).toString(), answered) : lose)
+        const { statusCode: status, headers: its } = response
+        const laterMs = status === 429 || status === 503 ? retryAfterMs(its['retry-after']) : undefined
+        const isGood = status === 200 && size <= replyAtMost
+        if (isGood) settle(() => take(hosts, Buffer.concat(chunks).toString(), answered))
+        else if (laterMs === undefined) settle(lose)
+        else settle(() => tell('later', laterMs))
       })
     })
     const late = setTimeout(() => {
