@@ -2,7 +2,7 @@
  * The drill itself: take the dependency away, let a fleet that holds no lease report, bring the dependency
  * back, and watch how the fleet returns. Whatever happens in between, it is brought back.
  */
-import { arrivalMs, DrillFleet } from './fleet.ts'
+import { DrillFleet } from './fleet.ts'
 import { type DrillReport, reportOf, type Second } from './report.ts'
 import type { Service } from './service.ts'
 
@@ -35,8 +35,7 @@ const tries = 3
 
 export async function drill(plan: DrillPlan, ports: DrillPorts): Promise<DrillReport> {
   const { service, now, signal } = ports
-  // Who comes after its return would count as if the recovery had taken so long.
-  const fleet = new DrillFleet(plan.hosts, ports.random, Math.min(arrivalMs, plan.awayMs))
+  const fleet = new DrillFleet(plan.hosts, ports.random)
   const seconds: Second[] = []
   const reached: { half: number | null; most: number | null; all: number | null } = {
     half: null,

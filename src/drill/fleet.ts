@@ -7,7 +7,7 @@ import { letGo, TimingWheel } from '../recover/timing-wheel.ts'
 export type Standing = 'leased' | 'pending' | 'moved' | 'later' | 'lost'
 
 const tickMs = 10
-/** All hosts have reported once by then, if they are not told to come sooner. */
+/** All hosts have reported once by then. */
 export const arrivalMs = 10_000
 const backoffMs = { least: 1_000, most: 60_000 }
 const unheard = 0
@@ -26,7 +26,7 @@ export class DrillFleet {
   readonly #losses: Uint8Array
   #due: number[] = []
 
-  constructor(hosts: number, random: () => number, withinMs = arrivalMs) {
+  constructor(hosts: number, random: () => number) {
     this.size = hosts
     this.#random = random
     this.#dueTick = new Uint32Array(hosts)
@@ -38,7 +38,7 @@ export class DrillFleet {
       this.#due.push(host)
       return letGo
     })
-    for (let host = 0; host < hosts; host++) this.#place(host, random() * withinMs)
+    for (let host = 0; host < hosts; host++) this.#place(host, random() * arrivalMs)
   }
 
   /** Who reports now. Each of them is to be `answered`. */
