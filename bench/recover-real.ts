@@ -15,6 +15,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, hostname, loadavg } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import type { Hint } from '../src/recover/hint.ts'
 import type { Point } from './recover-real/curve.ts'
 import { fill, pin, startDatabase, urlOf } from './recover-real/database.ts'
 import { drawRuns } from './recover-real/draw.ts'
@@ -103,6 +104,13 @@ function tell(one: RealRun, load: number): void {
   say(`${name}: load average`, load, 'processes')
 }
 
+/** As a governor has it after a recovery in better times, whose climb began at a quarter of the knee. */
+function hintOf(curve: readonly Point[], { inFlight, perSecond }: Point): Hint {
+  const foot = curve.find((point) => point.inFlight === inFlight / 4)
+  const hint = { throughput: perSecond, limit: inFlight }
+  return foot === undefined ? hint : { ...hint, aloneMs: (1000 * foot.inFlight) / foot.perSecond }
+}
+
 const folder = join(import.meta.dirname, 'results')
 
 /** Runs of the same day with as many hosts: those that are not run again stay. */
@@ -134,7 +142,7 @@ async function main(): Promise<void> {
       // A moment in which the machine was busy elsewhere must not make a bound that is easy to keep.
       const knee = await capacityIn(stage, trouble, most)
       const seconds = Number(values.times) * (hosts / knee.perSecond + (trouble === 'none' ? 0 : 5))
-      const one = await run(stage, policy, trouble, knee, seconds, most)
+      const one = await run(stage, policy, trouble, knee, seconds, hintOf(curve, most))
       const load = loadavg()[0] ?? 0
       tell(one, load)
       const isAnother = (kept: RealRun) => kept.trouble !== trouble || kept.policy !== policy.name

@@ -23,13 +23,14 @@ describeWith(postgresPrograms, 'PostgreSQL as a dependency', () => {
     await one.connect()
     return one
   }
-  const working = (statement = fenced, connections = 4, timeoutMs = 500, port = database.port) => {
+  const working = (statement = fenced, connections = 4, timeoutMs = 500, port = database.port, ready = 0) => {
     const url = { kind: 'secret', text: `postgres://postgres:${password}@${address}:${port}/postgres` } as const
-    work = postgresWork({ url: () => url, statement, connections, timeoutMs, now: () => performance.now() })
+    work = postgresWork({ url: () => url, statement, connections, ready, timeoutMs, now: () => performance.now() })
     const its = work
     return (id: string, epoch: number, ms = timeoutMs) => its.grant({ id, site: 'south' }, epoch, ms)
   }
   const ours = `from pg_stat_activity where application_name = 'holdfast leases'`
+  const open = async () => Number((await sql.query<{ count: string }>(`select count(*) ${ours}`)).rows[0]?.count)
   const epochOf = async (id: string) =>
     Number((await sql.query<{ epoch: string }>('select epoch from lease where id = $1', [id])).rows[0]?.epoch)
 
@@ -96,11 +97,29 @@ describeWith(postgresPrograms, 'PostgreSQL as a dependency', () => {
   test('connections are opened when they are needed, and never more than said', async () => {
     const grant = working(`${fenced} AND pg_sleep(0.05) IS NOT NULL`, 4, 5_000)
     expect(await grant('host-10', 5)).toEqual({ kind: 'done' })
-    const open = async () => Number((await sql.query<{ count: string }>(`select count(*) ${ours}`)).rows[0]?.count)
     expect(await open()).toBe(1)
     const outcomes = await Promise.all(Array.from({ length: 20 }, (_, n) => grant(`host-${n + 11}`, 5)))
     expect(outcomes.every(({ kind }) => kind === 'done')).toBe(true)
     expect(await open()).toBe(4)
+  })
+
+  test('connections are opened ahead in the calm, and others when they are lost', async () => {
+    const grant = working(fenced, 6, 500, database.port, 4)
+    const pids = async () => (await sql.query<{ pid: number }>(`select pid ${ours}`)).rows.map(({ pid }) => pid)
+    const eventuallyOpen = (count: number, isFit: (pid: number) => boolean) =>
+      eventually(10_000, `${count} connections`, async () => {
+        const fit = (await pids()).filter(isFit)
+        return fit.length === count ? undefined : `${fit.length}`
+      })
+    await eventuallyOpen(4, () => true)
+    const first = await pids()
+    expect(await grant('host-40', 5)).toEqual({ kind: 'done' })
+    expect(await pids()).toEqual(first)
+    await sql.query(`select pg_terminate_backend(pid) ${ours}`)
+    await eventuallyOpen(4, (pid) => !first.includes(pid))
+    expect(await grant('host-41', 5)).toEqual({ kind: 'done' })
+    await work?.close()
+    await eventuallyOpen(0, () => true)
   })
 
   test('a statement that is wrong has failed or is refused, and the password is in no message', async () => {

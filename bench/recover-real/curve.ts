@@ -1,7 +1,6 @@
 /** X(n): operations a second with n at once, measured. Runs as a program of its own, so that it can be pinned. */
 
-import { operationTimeoutMs, statement } from './database.ts'
-import { PostgresWork } from './postgres-work.ts'
+import { operationTimeoutMs, workOn } from './database.ts'
 
 export interface Point {
   readonly inFlight: number
@@ -11,7 +10,7 @@ export interface Point {
 }
 
 export async function measure(url: string, hosts: number, inFlight: number, seconds: number): Promise<Point> {
-  const work = new PostgresWork({ url, statement, timeoutMs: operationTimeoutMs })
+  const work = workOn(url, inFlight)
   let host = 0
   let done = 0
   let timeouts = 0
@@ -26,10 +25,10 @@ export async function measure(url: string, hosts: number, inFlight: number, seco
       }
       running++
       host = Math.floor(Math.random() * hosts)
-      work.start(host, 1, (outcome) => {
+      void work.grant({ id: String(host), site: '' }, 1, operationTimeoutMs).then(({ kind }) => {
         running--
-        if (isCounting && outcome === 'ok') done++
-        if (isCounting && outcome === 'timeout') timeouts++
+        if (isCounting && kind === 'done') done++
+        if (isCounting && kind === 'timeout') timeouts++
         next()
       })
     }

@@ -6,6 +6,8 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { Client } from 'pg'
+import { postgresWork } from '../../src/leases/postgres.ts'
+import type { Work } from '../../src/leases/work.ts'
 import { type Postgres, postgres } from '../../test/support/postgres.ts'
 
 export interface Shape {
@@ -18,8 +20,21 @@ export interface Shape {
 }
 
 export const operationTimeoutMs = 2_000
-export const statement = 'select grant_lease($1::int, $2::int)'
-export const connectionsMax = 560
+const statement = 'select grant_lease($1::int, $2::int)'
+const connectionsMax = 560
+/** What is left of the connections is for whoever looks. */
+export const atOnceMost = connectionsMax - 20
+
+/** What lease managers use. */
+export const workOn = (url: string, connections: number): Work =>
+  postgresWork({
+    url: () => ({ kind: 'secret', text: url }),
+    statement,
+    connections,
+    ready: connections,
+    timeoutMs: operationTimeoutMs,
+    now: () => performance.now(),
+  })
 
 export const urlOf = (address: string, port: number): string => `postgres://postgres@${address}:${port}/postgres`
 
@@ -78,12 +93,14 @@ export async function fill(url: string, { hosts, shards, holdMs, rows }: Shape):
   }
 }
 
-/** Rows that the database says were granted. */
-export async function grantedRows(url: string): Promise<number> {
+/** Connections of whoever works on it. */
+export async function workersOn(url: string): Promise<number> {
   const client = new Client({ connectionString: url })
   await client.connect()
   try {
-    const { rows } = await client.query<{ n: string }>('select count(*) n from host where epoch > 0')
+    const { rows } = await client.query<{ n: string }>(
+      `select count(*) n from pg_stat_activity where application_name = 'holdfast leases'`,
+    )
     return Number(rows[0]?.n ?? 0)
   } finally {
     await client.end()

@@ -6,15 +6,15 @@ import { createServer, type Socket } from 'node:net'
 import { type Kind, lease } from '../../lab/recover/database.ts'
 import { Line } from '../../lab/recover/line.ts'
 import type { Fleet, Machine, Server } from '../../lab/recover/server.ts'
+import type { Work } from '../../src/leases/work.ts'
 import { running } from '../../src/recover/classes.ts'
 import { Governor } from '../../src/recover/governor.ts'
 import type { Hint } from '../../src/recover/hint.ts'
 import type { Outcome } from '../../src/recover/pump.ts'
 import { none } from '../../src/recover/pump.ts'
-import { connectionsMax, operationTimeoutMs, statement } from './database.ts'
+import { atOnceMost, operationTimeoutMs, workOn } from './database.ts'
 import { Frames, failed, granted, leased, pending, refused } from './frames.ts'
 import { policies } from './policies.ts'
-import { PostgresWork } from './postgres-work.ts'
 
 export interface ManagerTask {
   readonly policy: string
@@ -25,7 +25,12 @@ export interface ManagerTask {
   readonly knee: number
   readonly hint: Hint
   readonly patienceSeconds: number
-  /** Time 0, in ms since 1970. */
+  /** In ms since 1970: its clock counts from a while before. */
+  readonly madeAt: number
+}
+
+/** From the parent: time 0, in ms since 1970. The connections are there by then. */
+export interface Begins {
   readonly startsAt: number
 }
 
@@ -39,20 +44,18 @@ export interface ManagerFigures {
   readonly grants: readonly number[]
   /** For the governor: allowed at once, at the end of each second. */
   readonly limits: readonly number[]
-  readonly connections: number
 }
 
 const sites = 8
-/** A manager is there before time 0, and the clocks of policies begin above 0. */
+/** The clocks of policies begin above 0. */
 const aheadMs = 60_000
-/** What is left of the connections is for whoever looks. */
-const atOnceMost = connectionsMax - 20
 
 class Manager implements Machine, Fleet {
   inFlight = 0
+  startsAt = Number.POSITIVE_INFINITY
   readonly server: Server
   readonly #task: ManagerTask
-  readonly #work: PostgresWork
+  readonly #work: Work
   readonly #line: Line | undefined
   readonly #governor: Governor | undefined
   readonly #connection: (Frames | undefined)[]
@@ -70,7 +73,7 @@ class Manager implements Machine, Fleet {
     this.#task = task
     const policy = policies.find(({ name }) => name === task.policy)
     if (policy === undefined) throw new Error(`expected a policy, found ${task.policy}`)
-    this.#work = new PostgresWork({ url: task.url, statement, timeoutMs: operationTimeoutMs })
+    this.#work = workOn(task.url, atOnceMost)
     this.#connection = new Array<Frames | undefined>(task.hosts).fill(undefined)
     this.#attempt = new Uint32Array(task.hosts)
     this.#askedAt = new Float64Array(task.hosts)
@@ -153,22 +156,24 @@ class Manager implements Machine, Fleet {
       wasted: this.#wasted,
       grants: Array.from(this.#grants, (count) => count ?? 0),
       limits: Array.from(this.#limits, (limit) => limit ?? 0),
-      connections: this.#work.made,
     }
   }
 
   get #second(): number {
-    return Math.max(0, Math.floor(this.now - aheadMs / 1000))
+    return Math.max(0, Math.floor((performance.timeOrigin + performance.now() - this.startsAt) / 1000))
   }
 
   get #nowMs(): number {
-    return performance.timeOrigin + performance.now() - this.#task.startsAt + aheadMs
+    return performance.timeOrigin + performance.now() - this.#task.madeAt + aheadMs
   }
 
   #start(host: number, epoch: number, ended: (outcome: Outcome, latencyMs: number) => void): void {
     this.inFlight++
     this.#operations++
-    this.#work.start(host, epoch, (outcome, latencyMs) => {
+    const began = performance.now()
+    void this.#work.grant({ id: String(host), site: '' }, epoch, operationTimeoutMs).then(({ kind }) => {
+      const outcome: Outcome = kind === 'done' ? 'ok' : kind
+      const latencyMs = performance.now() - began
       this.inFlight--
       if (outcome === 'timeout') this.#timeouts++
       if (outcome === 'failed') this.#failures++
@@ -227,7 +232,11 @@ if (import.meta.main) {
   listener.listen(task.port, '127.0.0.1', () => process.send?.('listening'))
   setInterval(() => manager.tick(), 20)
   setInterval(() => manager.second(), 1000)
-  process.on('message', () => {
+  process.on('message', (message: Begins | 'end') => {
+    if (message !== 'end') {
+      manager.startsAt = message.startsAt
+      return
+    }
     process.send?.(manager.figures(), () => process.exit(0))
   })
   process.on('disconnect', () => process.exit(1))

@@ -7,11 +7,12 @@ import { createInterface } from 'node:readline'
 import { Client } from 'pg'
 import { startProxy } from '../../src/drill/proxy.ts'
 import { lowerBounds } from '../../src/recover/bounds.ts'
+import type { Hint } from '../../src/recover/hint.ts'
 import type { Postgres } from '../../test/support/postgres.ts'
 import type { Point } from './curve.ts'
-import { fill, pin, type Shape, urlOf } from './database.ts'
+import { atOnceMost, fill, pin, type Shape, urlOf, workersOn } from './database.ts'
 import type { HostsFigures, HostsTask } from './hosts.ts'
-import type { ManagerFigures, ManagerTask } from './manager.ts'
+import type { Begins, ManagerFigures, ManagerTask } from './manager.ts'
 import type { RealPolicy } from './policies.ts'
 
 export interface Stage {
@@ -147,7 +148,7 @@ export async function run(
   knee: Point,
   secondsMax: number,
   /** Of better times: what the governor remembers. */
-  usual = knee,
+  hint: Hint = { throughput: knee.perSecond, limit: knee.inFlight },
 ): Promise<RealRun> {
   const { postgres, shape, patienceSeconds } = stage
   const direct = urlOf(postgres.address, postgres.port)
@@ -157,9 +158,7 @@ export async function run(
   const port = await freePort()
   const away: [number, number][] = []
   const children: ChildProcess[] = []
-  // Everything is started by then.
-  const startsAt = Date.now() + 1_500
-  const now = () => (Date.now() - startsAt) / 1000
+  const madeAt = Date.now()
   const managerTask: ManagerTask = {
     policy: policy.name,
     url: proxy === undefined ? direct : urlOf('127.0.0.1', proxy.port),
@@ -167,9 +166,9 @@ export async function run(
     port,
     perSecond: knee.perSecond,
     knee: knee.inFlight,
-    hint: { throughput: usual.perSecond, limit: usual.inFlight },
+    hint,
     patienceSeconds,
-    startsAt,
+    madeAt,
   }
   const startManager = async () => {
     const child = start(stage, 'manager.ts', managerTask)
@@ -179,6 +178,11 @@ export async function run(
   }
   try {
     let manager = await startManager()
+    await connected(direct)
+    const startsAt = Date.now() + 2_500
+    const now = () => (Date.now() - startsAt) / 1000
+    const begin = () => manager.send({ startsAt } satisfies Begins)
+    begin()
     const { protocol } = policy
     const task: HostsTask = {
       hosts: shape.hosts,
@@ -203,6 +207,7 @@ export async function run(
       manager.kill('SIGKILL')
       await sleep(1_000)
       manager = await startManager()
+      begin()
       away.push([from, now()])
     })()
     await Promise.race([done, sleep(secondsMax * 1000 - now() * 1000)])
@@ -213,6 +218,15 @@ export async function run(
   } finally {
     for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
     await proxy?.close()
+  }
+}
+
+/** As a manager is that has run for days. */
+async function connected(url: string): Promise<void> {
+  const giveUpAt = Date.now() + 60_000
+  for (let open = 0; open < atOnceMost; open = await workersOn(url)) {
+    if (Date.now() > giveUpAt) throw new Error(`expected ${atOnceMost} connections in a minute, found ${open}`)
+    await sleep(200)
   }
 }
 

@@ -38,6 +38,8 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
   /** Since when less of the pool passes than the checks are believed with. */
   const implausibleSince = new Map<string, number>()
   const drained = new Set<string>()
+  /** By pool, those that the newest plan has drained. */
+  const drainedNow = new Map<string, ReadonlySet<string>>()
 
   const heard = (value: Uint8Array): void => {
     const seen = json<{
@@ -54,8 +56,10 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
     const probers = failing.get(pool.id) ?? new Map()
     failing.set(pool.id, probers.set(seen.prober, { failing: new Set(down.map(([id]) => id)), at: scene.now() }))
     const fresh = [...probers.values()].filter(({ at }) => scene.now() - at < 2_500)
-    const down2 = pool.targets.filter(({ id }) => fresh.every((one) => one.failing.has(id)))
-    const healthy = 1 - down2.length / pool.targets.length
+    // Whoever works on a target that was drained may well break it.
+    const counted = pool.targets.filter(({ id }) => drainedNow.get(pool.id)?.has(id) !== true)
+    const down2 = counted.filter(({ id }) => fresh.every((one) => one.failing.has(id)))
+    const healthy = counted.length === 0 ? 1 : 1 - down2.length / counted.length
     if (healthy >= pool.limits.failOpenUnder - 0.01) implausibleSince.delete(pool.id)
     else if (!implausibleSince.has(pool.id)) implausibleSince.set(pool.id, scene.now())
   }
@@ -68,6 +72,8 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
     for (const id of views.keys()) if (plan.pools[id] === undefined) views.delete(id)
     for (const pool of policy.pools.values()) {
       const state = plan.pools[pool.id]
+      const out = pool.targets.filter(({ id }) => state?.targets[id]?.kind === 'drained')
+      drainedNow.set(pool.id, new Set(out.map(({ id }) => id)))
       const endpoint = [...policy.endpoints.values()].find(
         ({ name, from }) =>
           from.kind === 'pool' && from.pool === pool.id && lines.has(name) && plan.pinned?.includes(name) !== true,

@@ -271,7 +271,14 @@ function serviceOf(target: Target, options: Options, proxy: TcpProxy | undefined
   const work =
     kind === 'http'
       ? httpWork({ url: at.href, bearer, connections })
-      : postgresWork({ url: secret, statement: options.statement ?? '', connections, timeoutMs: timeout, now })
+      : postgresWork({
+          url: secret,
+          statement: options.statement ?? '',
+          connections,
+          ready: 0,
+          timeoutMs: timeout,
+          now,
+        })
   // Seconds since 1970: greater than in any drill before, and a whole number of PostgreSQL.
   const epochAbove = Math.floor(Date.now() / 1000)
   return governed({ hosts, work, timeoutMs: timeout, idOf, epochAbove, now, random: Math.random })

@@ -91,8 +91,8 @@ function workOf(work: WorkConfig, world: World, store: Store, secret: ReadSecret
     const { url, bearer, connections } = work
     return httpWork({ url, connections, bearer: bearer === null ? null : () => secret(bearer) })
   }
-  const { url, statement, connections, timeoutMs } = work
-  return postgresWork({ url: () => secret(url), statement, connections, timeoutMs, now: world.clock.now })
+  const { url, ...rest } = work
+  return postgresWork({ ...rest, url: () => secret(url), now: world.clock.now })
 }
 
 const listBytesAtMost = 512 * 1024 * 1024

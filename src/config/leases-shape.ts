@@ -12,7 +12,12 @@ const postgres = table('PostgreSQL: { url, statement, … }', {
   ),
   connections: whole('connections', 1, 4_096)
     .default(64)
-    .describe('At most so many of each manager, opened when they are needed: no more operations run at once.'),
+    .describe('At most so many of each manager: no more operations run at once.'),
+  ready: whole('connections', 0, 4_096)
+    .optional()
+    .describe(
+      'Of these, opened ahead while there is nothing else to do: 16 if not said. In a recovery each new one costs several operations; PostgreSQL has to have room for those of all managers.',
+    ),
 })
 
 const http = table('a call over HTTP: { url, … }', {

@@ -38,7 +38,7 @@ describe('the section leases', () => {
       hostsMax: 100_000,
       ttlMs: null,
       renewals: 'memory',
-      dependency: { kind: 'postgres', connections: 64, timeoutMs: 2_000 },
+      dependency: { kind: 'postgres', connections: 64, ready: 16, timeoutMs: 2_000 },
       downstream: null,
     })
   })
@@ -60,6 +60,7 @@ describe('the section leases', () => {
       { dependency: { postgres: { ...postgres, statement: `${statement} AND $4` } } },
       'leases.dependency.postgres.statement',
     ],
+    [{ dependency: { postgres: { ...postgres, connections: 8, ready: 9 } } }, 'leases.dependency.postgres.ready'],
     [{ dependency: { http: { url: 'http://user:secret@127.0.0.1/' } } }, 'leases.dependency.http.url'],
     [{ dependency: { store: true, timeout: '2h' } }, 'leases.dependency.timeout'],
   ])('is refused, and says where: %j', (changes, at) => {

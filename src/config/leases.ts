@@ -15,6 +15,8 @@ export type WorkConfig =
       readonly url: SecretSource
       readonly statement: string
       readonly connections: number
+      /** Of these, opened ahead. */
+      readonly ready: number
       readonly timeoutMs: number
     }
   | {
@@ -46,6 +48,7 @@ export interface LeasesConfig {
 }
 
 const day = 86_400_000
+const readyUsually = 16
 
 export function readLeases(shape: LeasesShape, reading: Reading): LeasesConfig | undefined {
   const { report, duration } = reading
@@ -122,7 +125,14 @@ function workOf(shape: WorkShape, store: boolean, path: Path, { report, duration
     const { statement, connections } = postgres
     const url = secretSourceOf(postgres.url, [...path, 'postgres', 'url'], report)
     const isWhole = isStatement(statement, [...path, 'postgres', 'statement'], report)
-    return url === undefined || !isWhole ? undefined : { kind: 'postgres', url, statement, connections, timeoutMs }
+    const { ready = Math.min(readyUsually, connections) } = postgres
+    if (ready > connections) {
+      const here = [...path, 'postgres', 'ready']
+      report(here, `at most connections (${connections})`, String(ready), 'raise connections, or lower it')
+      return undefined
+    }
+    const kept = { statement, connections, ready, timeoutMs }
+    return url === undefined || !isWhole ? undefined : { kind: 'postgres', url, ...kept }
   }
   if (http !== undefined) {
     const { url, connections } = http

@@ -13,8 +13,16 @@ interface Stage {
   readonly stop: AbortController
 }
 
+interface Troubles {
+  /** How often the command fails. */
+  readonly takeAway?: number
+  readonly bringBack?: number
+  /** While it is away nothing ends, until the time is up, in place of failing at once. */
+  readonly hangs?: boolean
+}
+
 /** Virtual time; a dependency that does 400 operations a second, each alone, and fails at once while it is away. */
-function stage(hosts: number, broken: Partial<Record<'takeAway' | 'bringBack', number>> = {}): Stage {
+function stage(hosts: number, { hangs = false, ...broken }: Troubles = {}): Stage {
   let time = 0
   let isAway = false
   let busyUntil = 0
@@ -25,7 +33,11 @@ function stage(hosts: number, broken: Partial<Record<'takeAway' | 'bringBack', n
   const work: Work = {
     atOnce: 64,
     async grant() {
-      if (isAway) return { kind: 'failed', why: 'away' }
+      if (isAway && hangs) {
+        const until = time + 2_000
+        while (isAway && time < until) await new Promise<void>((wake) => timers.push({ at: time + 20, wake }))
+        if (time >= until) return { kind: 'timeout', why: 'away' }
+      } else if (isAway) return { kind: 'failed', why: 'away' }
       busyUntil = Math.max(busyUntil, time) + 2.5
       await new Promise<void>((wake) => timers.push({ at: busyUntil, wake }))
       return isAway ? { kind: 'failed', why: 'away' } : { kind: 'done' }
@@ -81,6 +93,14 @@ test('a fleet returns, and the report says when', async () => {
   expect(report.seconds.reduce((sum, { goodput }) => sum + goodput, 0)).toBeGreaterThan(400)
   expect(reportText(report)).toMatch(/^recovered: 500 of 500/)
   expect(plotOf(report)).toMatch(/^<svg[\s\S]*500 hosts[\s\S]*<\/svg>\n$/)
+})
+
+test('whoever asks in the moment when a dependency that stood still is back is not sent away for long', async () => {
+  const { ports } = stage(2_000, { hangs: true })
+  let random = 0
+  const spread = () => (random = (random + 0.618) % 1)
+  const report = await drill({ ...plan, hosts: 2_000, awayMs: 3_000 }, { ...ports, random: spread })
+  expect(report.t100 ?? 99).toBeLessThan(15)
 })
 
 test('an interrupted drill brings the dependency back', async () => {

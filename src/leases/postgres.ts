@@ -2,8 +2,12 @@
  * PostgreSQL as the dependency: one statement for each host, on connections of its own. Nothing goes on there
  * that nobody waits for here: the server ends a statement by `statement_timeout`, is asked to cancel it when no
  * answer came, and a connection that does not come back is closed.
+ *
+ * Connections are opened in the calm, and only those that are missing in a storm: each costs the server several
+ * times what an operation does, which a recovery has no time for, and a controller takes it for the knee.
  */
 import { connect } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { Client, DatabaseError } from 'pg'
 import { maskedText } from './masked.ts'
 import type { Work, WorkHost, WorkOutcome } from './work.ts'
@@ -15,8 +19,10 @@ export interface PostgresOptions {
     | { readonly kind: 'unreadable'; readonly why: string }
   /** $1: the host, $2: the epoch, $3: the site. Writes where a smaller epoch stands. */
   readonly statement: string
-  /** At most so many connections, opened when they are needed. */
+  /** Never more connections. */
   readonly connections: number
+  /** So many of them are opened ahead, while there is nothing else to do. */
+  readonly ready: number
   readonly timeoutMs: number
   /** Milliseconds on a clock that does not go back. */
   readonly now: () => number
@@ -26,6 +32,10 @@ export interface PostgresOptions {
 const patienceMs = 150
 /** After that it is asked to cancel, and given this long before the connection is closed. */
 const cancelMs = 1_000
+/** Opened ahead, at once. */
+const lanes = 16
+/** After a connection could not be opened ahead; doubles up to the second. */
+const againMs = [500, 10_000] as const
 
 /** The highest of $1, $2, $3 in it. */
 export const parametersOf = (statement: string): number =>
@@ -43,15 +53,29 @@ class PostgresWork implements Work {
   readonly #all = new Set<Client>()
   /** Operations for which there is no connection while others are being cancelled. */
   readonly #waiting: (() => void)[] = []
-  #isClosed = false
+  readonly #closing = new AbortController()
+  /** Operations that run here. */
+  #working = 0
+  /** Nothing runs, and connections are missing. */
+  #calm = Promise.withResolvers<void>()
+  #failures = 0
 
   constructor(options: PostgresOptions) {
     this.#options = options
     this.atOnce = options.connections
     this.#parameters = parametersOf(options.statement)
+    for (let lane = 0; lane < Math.min(lanes, options.ready); lane++) void this.#openAhead()
   }
 
   async grant(host: WorkHost, epoch: number, timeoutMs: number): Promise<WorkOutcome> {
+    this.#working++
+    const outcome = await this.#grant(host, epoch, timeoutMs)
+    this.#working--
+    this.#calmDown()
+    return outcome
+  }
+
+  async #grant(host: WorkHost, epoch: number, timeoutMs: number): Promise<WorkOutcome> {
     const { now } = this.#options
     const started = now()
     if (this.#idle.length === 0 && this.#all.size >= this.atOnce) await this.#freed(timeoutMs)
@@ -62,8 +86,48 @@ class PostgresWork implements Work {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true
+    this.#closing.abort()
+    this.#calm.resolve()
     for (const client of this.#all) this.#drop(client)
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted
+  }
+
+  get #mayOpenAhead(): boolean {
+    return this.#working === 0 && this.#all.size < this.#options.ready
+  }
+
+  async #openAhead(): Promise<void> {
+    while (!this.#isClosed) {
+      if (!this.#mayOpenAhead) {
+        await this.#calm.promise
+        continue
+      }
+      const client = await this.#open(this.#options.timeoutMs)
+      if (client instanceof Client) {
+        this.#failures = 0
+        this.#free(client)
+        continue
+      }
+      const [first, most] = againMs
+      const waitMs = Math.min(most, first * 2 ** Math.min(this.#failures++ / lanes, 10))
+      await pause(waitMs, undefined, { signal: this.#closing.signal, ref: false }).catch(() => {})
+    }
+  }
+
+  #calmDown(): void {
+    if (!this.#mayOpenAhead) return
+    this.#calm.resolve()
+    this.#calm = Promise.withResolvers()
+  }
+
+  /** For whoever waits, or the next one that comes. */
+  #free(client: Client): void {
+    if (this.#isClosed || !this.#all.has(client)) this.#drop(client)
+    else this.#idle.push(client)
+    this.#waiting.shift()?.()
   }
 
   /** One is idle again, or closed, or the time is up. */
@@ -132,9 +196,8 @@ class PostgresWork implements Work {
       const ended = (outcome: WorkOutcome, isUsable: boolean) => {
         clearTimeout(late)
         clearTimeout(last)
-        if (isUsable && !this.#isClosed && this.#all.has(client)) this.#idle.push(client)
-        else this.#drop(client)
-        this.#waiting.shift()?.()
+        if (!isUsable) this.#drop(client)
+        this.#free(client)
         if (!isLate) resolve(outcome)
       }
       client
@@ -153,6 +216,7 @@ class PostgresWork implements Work {
     // The polite end would wait for the statement.
     const { connection } = client as unknown as { readonly connection?: { readonly stream?: { destroy(): void } } }
     connection?.stream?.destroy()
+    this.#calmDown()
   }
 }
 

@@ -60,6 +60,7 @@ export interface FleetPart {
 export interface LeaseHint {
   readonly throughput: number
   readonly limit: number
+  readonly aloneMs?: number
 }
 
 /** With what managers recognise a lease that one of them granted. Made by the first, for all. */

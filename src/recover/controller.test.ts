@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { allowed, decide, type Seeking, startFrom } from './controller.ts'
+import { allowed, decide, mayClose, mayLeap, type Seeking, startFrom } from './controller.ts'
 import { defaults } from './parameters.ts'
 import type { Window } from './window.ts'
 
@@ -36,6 +36,69 @@ describe('start', () => {
   test('goes half-way back if twice as many did hardly worse', () => {
     const seeking = decided(startFrom(4, defaults), at(400), at(700), at(680), at(690))
     expect(seeking.limit).toBeCloseTo(8 * Math.SQRT2)
+  })
+})
+
+describe('start, faster', () => {
+  test('by four while throughput grows as fast as the limit, by two when it does not', () => {
+    const linear = decided(startFrom(4, defaults), at(400), at(800))
+    expect(linear).toMatchObject({ limit: 32, bestLimit: 8 })
+    expect(decided(linear, at(3_000))).toMatchObject({ limit: 64, bestLimit: 32 })
+  })
+
+  // 64 at once did 1,000 a second, and with few at once an operation took 30 ms.
+  const hint = { throughput: 1_000, limit: 64, aloneMs: 30 }
+  const first = (meanLatencyMs: number) => window({ ended: 70, units: 70, meanLatencyMs })
+
+  test('ends where the knee was in better times', () => {
+    const climbing = decided(startFrom(16, defaults, hint), first(30))
+    expect(climbing).toMatchObject({ mode: 'start', limit: 64, expected: 64 })
+    // It need not be much better: where every place is new, the first of them take long.
+    expect(decided(climbing, at(65))).toMatchObject({ mode: 'cruise', phase: 'base', limit: 64, base: 64 })
+    expect(decided(climbing, at(40)).mode).toBe('start')
+  })
+
+  test('as many more as operations take longer now, by the law of Little', () => {
+    const climbing = decided(startFrom(16, defaults, hint), first(230), window({ ended: 270, units: 270 }))
+    expect(climbing).toMatchObject({ mode: 'start', expected: 264, limit: 256 })
+    expect(decided(climbing, at(900))).toMatchObject({ mode: 'start', limit: 264 })
+    expect(decided(climbing, at(900), at(950))).toMatchObject({ mode: 'cruise', base: 264 })
+  })
+
+  test('a hint that does not say how long operations took ends no climb', () => {
+    const climbing = decided(startFrom(16, defaults, { throughput: 1_000, limit: 64 }), first(30))
+    expect(climbing.expected).toBe(Number.POSITIVE_INFINITY)
+    expect(decided(climbing, at(500), at(2_000))).toMatchObject({ mode: 'start', limit: 512 })
+  })
+})
+
+describe('when a window may close', () => {
+  const sofar = (elapsedMs: number, ended: number) => ({ elapsedMs, ended, units: ended })
+  const climbing: Seeking = { ...startFrom(32, defaults), best: 100, bestLimit: 16 }
+
+  test('with enough samples, or when its time is over; never too soon', () => {
+    expect(mayClose(sofar(90, 5_000), climbing, defaults)).toBe(false)
+    expect(mayClose(sofar(900, 100), climbing, defaults)).toBe(true)
+    expect(mayClose(sofar(1_999, 20), climbing, defaults)).toBe(false)
+    expect(mayClose(sofar(2_000, 20), climbing, defaults)).toBe(true)
+    expect(mayClose(sofar(900, 399), cruising(32), defaults)).toBe(false)
+    expect(mayClose(sofar(900, 400), cruising(32), defaults)).toBe(true)
+  })
+
+  test('in a climb with fewer, if they show clearly more and every place had four turns', () => {
+    const few: Seeking = { ...climbing, limit: 8, base: 8 }
+    expect(mayClose(sofar(200, 31), few, defaults)).toBe(false)
+    expect(mayClose(sofar(200, 32), few, defaults)).toBe(true)
+    expect(mayClose(sofar(220, 32), few, defaults)).toBe(false)
+  })
+
+  test('before the limit has settled after one turn, but only if a climb raised it', () => {
+    expect(mayLeap(sofar(200, 31), climbing, defaults)).toBe(false)
+    expect(mayLeap(sofar(200, 32), climbing, defaults)).toBe(true)
+    expect(mayLeap(sofar(220, 32), climbing, defaults)).toBe(false)
+    // Begun anew, after a stall: what ends now was begun under a higher limit.
+    expect(mayLeap(sofar(200, 500), startFrom(32, defaults), defaults)).toBe(false)
+    expect(mayLeap(sofar(200, 500), cruising(32), defaults)).toBe(false)
   })
 })
 

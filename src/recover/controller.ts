@@ -8,6 +8,7 @@
  * `decide` is one step, at the end of each window. The first rule that has something to say is used;
  * the bounds at the end always apply.
  */
+import type { Hint } from './hint.ts'
 import type { Parameters } from './parameters.ts'
 import { isStalled, type Sofar, succeeded, throughput, type Window } from './window.ts'
 
@@ -30,6 +31,10 @@ export interface Seeking {
   readonly span: number
   /** cruise: windows for which nothing higher is tried. */
   readonly hold: number
+  /** start: what was good in better times, until the first window has shown what that means now. */
+  readonly hint: Hint | undefined
+  /** start: where the knee should be by that; Infinity if nobody knows. */
+  readonly expected: number
 }
 
 type Rule = (seeking: Seeking, window: Window, parameters: Parameters) => Seeking | undefined
@@ -42,20 +47,36 @@ export const allowed = (seeking: Seeking): number => Math.floor(seeking.limit)
  * Whether the window has shown enough for a decision. A climb does not wait for all its samples where twice as
  * many bring clearly more: with few at once on a slow dependency that would be most of the time it takes.
  */
-export function mayClose({ elapsedMs, ended, units }: Sofar, seeking: Seeking, { window }: Parameters): boolean {
-  const { leastMs, mostMs, startSamples, cruiseSamples, turns, clearGain } = window
+export function mayClose(sofar: Sofar, seeking: Seeking, { window }: Parameters): boolean {
+  const { elapsedMs, ended } = sofar
+  const { leastMs, mostMs, startSamples, cruiseSamples, turns } = window
   if (elapsedMs < leastMs) return false
   if (elapsedMs >= mostMs) return true
   if (seeking.mode === 'cruise') return ended >= cruiseSamples
-  const isClear =
-    ended >= Math.max(fewest, turns * seeking.limit) && 1000 * units > clearGain * seeking.best * elapsedMs
-  return isClear || ended >= startSamples
+  return ended >= startSamples || isClear(sofar, seeking, window, seeking.best === 0 ? 1 : turns)
 }
+
+/**
+ * The same for a window that began when a climb raised the limit: what ended in it was begun under the lower limit at
+ * first, so it shows less than there is, never more, and one turn is enough.
+ */
+export const mayLeap = (sofar: Sofar, seeking: Seeking, { window }: Parameters): boolean =>
+  seeking.mode === 'start' &&
+  seeking.best > 0 &&
+  sofar.elapsedMs >= window.leastMs &&
+  isClear(sofar, seeking, window, 1)
+
+const isClear = (
+  { elapsedMs, ended, units }: Sofar,
+  { limit, best }: Seeking,
+  { clearGain }: Parameters['window'],
+  turns: number,
+): boolean => ended >= Math.max(fewest, turns * limit) && 1000 * units > clearGain * best * elapsedMs
 
 /** Fewer say nothing, however few are allowed at once. */
 const fewest = 16
 
-export function startFrom(limit: number, { limitMax }: Parameters): Seeking {
+export function startFrom(limit: number, { limitMax }: Parameters, hint?: Hint): Seeking {
   const first = Math.min(limitMax, Math.max(1, limit))
   return {
     mode: 'start',
@@ -69,6 +90,8 @@ export function startFrom(limit: number, { limitMax }: Parameters): Seeking {
     gain: 0,
     span: 0,
     hold: 0,
+    hint,
+    expected: Number.POSITIVE_INFINITY,
   }
 }
 
@@ -83,7 +106,7 @@ export function decide(seeking: Seeking, window: Window, parameters: Parameters)
 /** Nothing came back, though something was asked: half of it, and the climb begins anew. */
 export function stall(seeking: Seeking, window: Window, parameters: Parameters): Seeking | undefined {
   if (!isStalled(window, parameters)) return undefined
-  return startFrom(seeking.base / 2, parameters)
+  return startFrom(seeking.base / 2, parameters, seeking.hint)
 }
 
 /** Too many failures: less at once, and nothing higher for five windows. */
@@ -102,24 +125,48 @@ export const isSaturated = (window: Window): boolean => window.saturation >= 0.8
 
 /**
  * Twice as many each time, while each time brings a tenth more; four times as many while throughput grows as
- * fast as the limit does, since then nobody waits for anybody yet.
+ * fast as the limit does, since then nobody waits for anybody yet. It ends where the knee should be by what was
+ * good in better times: what is too much costs most where every place has to be made first, such as a connection.
  */
 export function start(seeking: Seeking, window: Window, parameters: Parameters): Seeking | undefined {
   if (seeking.mode !== 'start') return undefined
   const { best, bestLimit, limit } = seeking
   const x = throughput(window)
+  const isFirst = best === 0
+  if (!isFirst && limit >= seeking.expected && x > 0.8 * best) return cruiseFrom(seeking, limit)
   if (x > 1.1 * best) {
-    const isLinear = best > 0 && x >= linear * (limit / bestLimit) * best
-    return climb(seeking, x * sureOf(window, parameters), limit, isLinear ? 4 : 2)
+    const expected = isFirst && seeking.hint !== undefined ? kneeNow(seeking.hint, window) : seeking.expected
+    const isLinear = !isFirst && x >= linear * (limit / bestLimit) * best
+    const most = expected > limit ? expected / limit : Number.POSITIVE_INFINITY
+    const isFar = isLinear || (isFirst && Number.isFinite(expected))
+    return climb({ ...seeking, expected }, x * sureOf(window, parameters), limit, Math.min(isFar ? 4 : 2, most))
   }
   const flat = seeking.flat + 1
   if (flat < 2) return { ...seeking, flat }
   // If more did hardly worse, the knee is between the two.
-  const back = bestLimit * (x > 0.95 * best ? Math.SQRT2 : 1)
-  return { ...seeking, mode: 'cruise', phase: 'base', reference: 0, limit: back, base: back, flat: 0 }
+  return cruiseFrom(seeking, bestLimit * (x > 0.95 * best ? Math.SQRT2 : 1))
 }
 
 const linear = 0.95
+
+const cruiseFrom = (seeking: Seeking, base: number): Seeking => ({
+  ...seeking,
+  mode: 'cruise',
+  phase: 'base',
+  reference: 0,
+  limit: base,
+  base,
+  flat: 0,
+})
+
+/**
+ * By Little's law each second that an operation takes longer than in better times, though nobody stands in its way,
+ * needs as many more at once as end in a second.
+ */
+const kneeNow = ({ limit, throughput: usual, aloneMs }: Hint, { meanLatencyMs }: Window): number =>
+  aloneMs === undefined
+    ? Number.POSITIVE_INFINITY
+    : Math.ceil(limit + (usual * Math.max(0, meanLatencyMs - aloneMs)) / 1000)
 
 /** A short window may have been a lucky one; what has to beat it must not despair of that. */
 const sureOf = ({ ended }: Window, { window }: Parameters): number =>

@@ -377,12 +377,14 @@ export class Governor {
 
   /**
    * While the controller climbs, what the dependency did so far says nothing of how long the drain will take:
-   * who is sent away by it comes back long after it. Nor do the few operations after a standstill.
+   * who is sent away by it comes back long after it. Nor do the few operations of a standstill, and after it:
+   * whoever asks in that moment would be sent away for minutes, and hold a lease within seconds.
    */
   #bearingOfDrain(): Bearing {
-    const { hint, isClimbing, peak, throughput } = this.#pump
+    const { dependency, hint, isClimbing, peak, throughput } = this.#pump
     const { frontDoorPerSecond } = this.#options
-    if (isClimbing && hint === undefined) return { frontDoorPerSecond: frontDoorPerSecond / 3, throughput: 0 }
+    const isUnknown = isClimbing || (dependency.state !== 'up' && dependency.clean === 0)
+    if (isUnknown && hint === undefined) return { frontDoorPerSecond: frontDoorPerSecond / 3, throughput: 0 }
     // Half of the peak: the best of many windows is chance, too.
     return { frontDoorPerSecond, throughput: Math.max(throughput, peak / 2, hint?.throughput ?? 0) }
   }

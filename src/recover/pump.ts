@@ -17,7 +17,7 @@ import {
   renewal,
   running,
 } from './classes.ts'
-import { allowed, decide, isSaturated, mayClose, type Seeking, startFrom } from './controller.ts'
+import { allowed, decide, isSaturated, mayClose, mayLeap, type Seeking, startFrom } from './controller.ts'
 import {
   afterFailure,
   afterWindow,
@@ -38,6 +38,8 @@ import { succeeded, throughput, type Window, WindowMeter } from './window.ts'
 const triesWhenUp = 2
 const triesMost = 7
 const peakHalfLifeSeconds = 30
+/** Of the mean latency: what was begun under the old limit has ended by then. */
+const settleTimes = 1.5
 const settleMostMs = 500
 
 /** Nothing is to be started now. */
@@ -117,9 +119,11 @@ export class Pump {
   #seeking: Seeking
   #dependency: Dependency
   #hint: Hint | undefined
+  /** How long an operation took at the foot of the latest climb. */
+  #alone: Pick<Hint, 'aloneMs'> = {}
   #inFlight = 0
   #failedInARow = 0
-  /** Until then the limit is too new for a window to say anything about it. */
+  /** Until then the limit is too new for a window to tell its throughput. */
   #settlesAt: number | undefined
   #last: Window | undefined
   #saturated: Window | undefined
@@ -375,7 +379,8 @@ export class Pump {
 
   #fromHint(): Seeking {
     const { hintShare, limitFirst } = this.#parameters
-    return startFrom(this.#hint === undefined ? limitFirst : this.#hint.limit * hintShare, this.#parameters)
+    if (this.#hint === undefined) return startFrom(limitFirst, this.#parameters)
+    return startFrom(this.#hint.limit * hintShare, this.#parameters, this.#hint)
   }
 
   #observe(now: number): void {
@@ -384,12 +389,16 @@ export class Pump {
   }
 
   #closeWindow(now: number): void {
-    if (this.#settlesAt !== undefined) {
+    const sofar = this.#meter.sofar(now)
+    if (this.#settlesAt === undefined) {
+      if (!mayClose(sofar, this.#seeking, this.#parameters)) return
+    } else if (!mayLeap(sofar, this.#seeking, this.#parameters)) {
       if (now < this.#settlesAt) return
       this.#settlesAt = undefined
       this.#meter.close(now)
+      return
     }
-    if (!mayClose(this.#meter.sofar(now), this.#seeking, this.#parameters)) return
+    this.#settlesAt = undefined
     const window = this.#meter.close(now)
     this.#last = window
     if (this.#dependency.state === 'down') return
@@ -398,17 +407,22 @@ export class Pump {
     const before = allowed(this.#seeking)
     this.#seeking = decide(this.#seeking, window, this.#parameters)
     // Until what was begun under the old limit has ended, its throughput is that of both.
-    if (allowed(this.#seeking) !== before) this.#settlesAt = now + Math.min(settleMostMs, window.meanLatencyMs)
+    if (allowed(this.#seeking) !== before)
+      this.#settlesAt = now + Math.min(settleMostMs, settleTimes * window.meanLatencyMs)
   }
 
   #learn(window: Window): void {
     this.#saturated = window
     this.#peak = Math.max(throughput(window), this.#peak * 2 ** (-window.seconds / peakHalfLifeSeconds))
-    const { mode, phase, base } = this.#seeking
+    const { mode, phase, base, best } = this.#seeking
+    if (mode === 'start' && best === 0 && window.meanLatencyMs > 0) this.#alone = { aloneMs: window.meanLatencyMs }
     const isAtBase = mode === 'cruise' && (phase === 'base' || phase === 'base again')
     // What it does in a bad moment is nothing to begin from next time, nor to tell hosts when to come back.
-    const isUsual = throughput(window) >= this.#peak / 2
-    if (isAtBase && window.failed === 0 && isUsual) this.#hint = { throughput: throughput(window), limit: base }
+    const { state, clean } = this.#dependency
+    const isGood = state === 'up' || clean >= this.#parameters.cleanToUp
+    const isUsual = isGood && throughput(window) >= this.#peak / 2
+    if (isAtBase && window.failed === 0 && isUsual)
+      this.#hint = { throughput: throughput(window), limit: base, ...this.#alone }
   }
 
   #load(): Load {
