@@ -383,10 +383,11 @@ export class Governor {
   #bearingOfDrain(): Bearing {
     const { dependency, hint, isClimbing, peak, throughput } = this.#pump
     const { frontDoorPerSecond } = this.#options
-    const isUnknown = isClimbing || (dependency.state !== 'up' && dependency.clean === 0)
+    const isDraining = dependency.state === 'up' || dependency.clean > 0
+    const isUnknown = isClimbing || !isDraining
     if (isUnknown && hint === undefined) return { frontDoorPerSecond: frontDoorPerSecond / 3, throughput: 0 }
     // Half of the peak: the best of many windows is chance, too.
-    return { frontDoorPerSecond, throughput: Math.max(throughput, peak / 2, hint?.throughput ?? 0) }
+    return { frontDoorPerSecond, throughput: Math.max(throughput, peak / 2, hint?.throughput ?? 0), isDraining }
   }
 
   #bearing(): Bearing {

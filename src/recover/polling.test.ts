@@ -25,6 +25,20 @@ test('the next report of a waiting host falls before the drain ends, unless that
   expect(waitingPollMs(1e9, bearing, 0.5)).toBe(300_000)
 })
 
+test('near the end of a drain a host comes back when it is over, if there is one', () => {
+  const draining = { ...bearing, isDraining: true }
+  for (const waiting of [1_100, 3_000, 5_000])
+    for (const chance of [0, 0.5, 0.999]) {
+      const late = waitingPollMs(waiting, draining, chance) - (waiting / 2517) * 1000
+      expect(late).toBeGreaterThanOrEqual(0)
+      expect(late).toBeLessThan(300)
+    }
+  expect(waitingPollMs(1, draining, 0)).toBe(400)
+  // What has to come back all the same keeps to the budget of reports.
+  expect(waitingPollMs(5_000, { ...draining, frontDoorPerSecond: 5_000 }, 0)).toBeCloseTo(5_000 / 1.5, 0)
+  expect(waitingPollMs(5_000, bearing, 0.5)).toBe(1_700)
+})
+
 test('a lease is renewed before half of it is over, and never at once', () => {
   expect(leasedPollMs(120_000, 0, 0)).toBe(30_000)
   expect(leasedPollMs(120_000, 0, 1)).toBe(50_000)

@@ -8,6 +8,8 @@ export interface Bearing {
   readonly frontDoorPerSecond: number
   /** Units a second that the dependency does; 0 if nobody knows yet. */
   readonly throughput: number
+  /** It does so now, as far as anybody knows. */
+  readonly isDraining?: boolean
 }
 
 /** Of the front door, for hosts that wait and for hosts that hold a lease, each. */
@@ -20,6 +22,8 @@ const frontDoorShare = 0.3
 const reportsPerGrant = 1.5
 /** Of the last to come back, few wait, and the budget would have them report all the time. */
 const waitMs = { least: 1_700, most: 300_000 }
+/** A drain that ends within `before` is waited for, and then so long that not all come back at once; in ms. */
+const endOfDrain = { before: 2_000, least: 400, spread: 300 }
 
 const ttlLeastMs = 60_000
 /** Of the dependency, for renewals. */
@@ -33,9 +37,16 @@ export function reportBudget({ frontDoorPerSecond, throughput }: Bearing): numbe
   return throughput > 0 ? Math.min(most, reportsPerGrant * throughput) : most
 }
 
-/** When a host that waits is to report again. `chance`: 0 <= chance < 1. */
+/**
+ * When a host that waits is to report again, in ms. `chance`: 0 <= chance < 1. In the last seconds of a drain that is
+ * when it is over: sooner would mostly be in vain, and every later moment is one in which it has a lease and does
+ * not know it.
+ */
 export function waitingPollMs(waiting: number, bearing: Bearing, chance: number): number {
   const even = (waiting / reportBudget(bearing)) * 1000
+  const { throughput, isDraining = false } = bearing
+  const drain = isDraining && throughput > 0 ? (waiting / throughput) * 1000 : Number.POSITIVE_INFINITY
+  if (drain < endOfDrain.before) return Math.max(endOfDrain.least, drain, even) + chance * endOfDrain.spread
   return Math.min(waitMs.most, Math.max(waitMs.least, even)) * (0.5 + chance)
 }
 
