@@ -121,20 +121,22 @@ test('a removal written down in the future counts as made now', () => {
 })
 
 test('removals in the future stay as far apart as they were', () => {
-  const ledger = [removal(1, 930_000), removal(2, 900_000), removal(3, 50_000)]
-  expect(ledgerAt(ledger, 60_000, at(100_000)).map((one) => [one.target, one.at])).toEqual([
-    ['t3', 50_000],
-    ['t2', 70_000],
-    ['t1', 100_000],
+  const ledger = [removal(1, 930_000), removal(2, 900_000), removal(3, 90_000)]
+  expect(ledgerAt(ledger, 60_000, at(920_000)).map((one) => [one.target, one.at])).toEqual([
+    ['t2', 890_000],
+    ['t1', 920_000],
   ])
+  // Those before now as well: 20 s apart is what they were when the last one was decided.
+  const two = [removal(1, 110_000), removal(2, 90_000)]
+  expect(ledgerAt(two, 60_000, at(100_000)).map((one) => one.at)).toEqual([80_000, 100_000])
 })
 
 test('the ledger is kept as long as it may count or be undone', () => {
   expect(keptMs(limits)).toBe(120_000)
-  const ledger = [removal(1, 5_000), removal(0, 0), removal(2, 900_000)]
+  const ledger = [removal(1, 5_000), removal(0, 0), removal(2, 120_000)]
   expect(ledgerAt(ledger, 120_000, at(121_000)).map((one) => [one.target, one.at])).toEqual([
     ['t1', 5_000],
-    ['t2', 121_000],
+    ['t2', 120_000],
   ])
 })
 

@@ -28,14 +28,15 @@ export interface Held {
 const hair = 1e-9
 
 /**
- * What is younger than `keepMs` at `now`, oldest first. Of removals from the future (the clock was set back) the last
- * counts as made now, and the others as long before it as they were: at one moment they never happened.
+ * What is younger than `keepMs` at `now`, oldest first. If the last removal lies in the future (a clock was set back, or
+ * planners disagree) it counts as made now, and all others as long before it as they were: whoever made it knew of
+ * them, and closer together they would be over a budget that was kept.
  */
 export function ledgerAt(ledger: readonly Removal[], keepMs: number, now: EpochMs): readonly Removal[] {
   if (ledger.length === 0) return ledger
   const ahead = Math.max(0, ...ledger.map(({ at }) => at - now))
   return ledger
-    .map((removal) => (removal.at > now ? { ...removal, at: (removal.at - ahead) as EpochMs } : removal))
+    .map((removal) => (ahead > 0 ? { ...removal, at: (removal.at - ahead) as EpochMs } : removal))
     .filter(({ at }) => now - at < keepMs)
     .sort((a, b) => a.at - b.at)
 }
