@@ -3,7 +3,7 @@
  * or one target; never goes under the floor; and takes nothing away while so much fails that the
  * checks are not to be believed. Read from the answers in the plans' text, and from what probers wrote.
  */
-import type { Limits, Policy } from '../../src/model/policy.ts'
+import type { Limits, Policy, Pool } from '../../src/model/policy.ts'
 import type { Write } from '../../src/store/store.ts'
 import { type Check, json, linesOf, type PlanDocument, type RunScene, type Violation } from './check.ts'
 
@@ -55,11 +55,15 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
     const down = Object.entries(seen.targets).filter(([, { history }]) => history.endsWith('f'.repeat(fall)))
     const probers = failing.get(pool.id) ?? new Map()
     failing.set(pool.id, probers.set(seen.prober, { failing: new Set(down.map(([id]) => id)), at: scene.now() }))
-    const fresh = [...probers.values()].filter(({ at }) => scene.now() - at < 2_500)
+    doubt(pool)
+  }
+
+  const doubt = (pool: Pool): void => {
+    const fresh = [...(failing.get(pool.id)?.values() ?? [])].filter(({ at }) => scene.now() - at < 2_500)
     // Whoever works on a target that was drained may well break it.
     const counted = pool.targets.filter(({ id }) => drainedNow.get(pool.id)?.has(id) !== true)
     const down2 = counted.filter(({ id }) => fresh.every((one) => one.failing.has(id)))
-    const healthy = counted.length === 0 ? 1 : 1 - down2.length / counted.length
+    const healthy = fresh.length === 0 || counted.length === 0 ? 1 : 1 - down2.length / counted.length
     if (healthy >= pool.limits.failOpenUnder - 0.01) implausibleSince.delete(pool.id)
     else if (!implausibleSince.has(pool.id)) implausibleSince.set(pool.id, scene.now())
   }
@@ -73,7 +77,9 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
     for (const pool of policy.pools.values()) {
       const state = plan.pools[pool.id]
       const out = pool.targets.filter(({ id }) => state?.targets[id]?.kind === 'drained')
+      const isChanged = out.length !== (drainedNow.get(pool.id)?.size ?? 0)
       drainedNow.set(pool.id, new Set(out.map(({ id }) => id)))
+      if (isChanged) doubt(pool)
       const endpoint = [...policy.endpoints.values()].find(
         ({ name, from }) =>
           from.kind === 'pool' && from.pool === pool.id && lines.has(name) && plan.pinned?.includes(name) !== true,

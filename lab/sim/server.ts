@@ -366,7 +366,9 @@ export class SimulatedServer implements Authority {
         const failed = updated.rcode === Rcode.SERVFAIL
         for (const name of names) {
           if (failed) this.#uncertain.set(name, [...(this.#uncertain.get(name) ?? []), from])
-          else if (updated.rcode === Rcode.NOERROR) this.#uncertain.delete(name)
+          // One that changed nothing wrote nothing: what is on the disk is as uncertain as before.
+          else if (updated.rcode === Rcode.NOERROR && !sameStanding(this.at(name), this.#ask(name)))
+            this.#uncertain.delete(name)
           const running = this.#running.get(name) ?? []
           running.splice(running.indexOf(from), 1)
           if (running.length === 0) this.#running.delete(name)

@@ -46,7 +46,8 @@ export async function planner(world: World, ports: PlannerPorts): Promise<never>
       const wait = await program.turn()
       failures = wait.failed ? failures + 1 : 0
       if (wait.failed) await world.clock.sleep(backoff(world, failures))
-      else if (!wait.again) await program.wait(wait.nextAt)
+      // Also after a failure: what it came of may have been taken back meanwhile.
+      if (!wait.again) await program.wait(wait.failed ? world.clock.wall() : wait.nextAt)
     } catch (error) {
       if (!(error instanceof StoreOutage)) throw error
       const ms = backoff(world, ++failures)
