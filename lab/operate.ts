@@ -7,8 +7,8 @@ import type { Region } from './region.ts'
 import { placeRival } from './rival.ts'
 import { ms } from './sim/kernel.ts'
 import { epoch } from './sim/world.ts'
-import type { Happening, PolicyEdit } from './story.ts'
-import type { Wishes } from './wishes.ts'
+import type { OverrideEdit, PolicyEdit } from './story.ts'
+import { siteOf, type Wishes } from './wishes.ts'
 
 export function editPolicy(region: Region, what: PolicyEdit, subject: number): void {
   const { shape } = region
@@ -95,7 +95,7 @@ export function editOften(region: Region, everyMs: number, times: number): void 
   for (let at = 0; at < times; at++) region.kernel.arrive(ms(at * everyMs), null, () => region.edit(turnTtl))
 }
 
-export function giveOverride(region: Region, what: (Happening & { kind: 'override' })['what'], subject: number): void {
+export function giveOverride(region: Region, what: OverrideEdit, subject: number): void {
   const { store, policy, wishes, kernel } = region
   const names = [...policy.endpoints.keys()]
   const name = names[subject % Math.max(1, names.length)]
@@ -118,7 +118,26 @@ export function giveOverride(region: Region, what: (Happening & { kind: 'overrid
       },
     ])
   const remove = (action: OverrideAction) => store.tamper([{ kind: 'delete', key: keys.override.key(action) }])
+  const evacuation = {
+    kind: 'evacuate',
+    site: siteOf(subject),
+    pool: subject % 2 === 0 ? null : (pool?.id ?? null),
+  } as const
+  const from = (at + (subject % 5) * 1_000) as EpochMs
+  const window = { kind: 'maintenance', site: siteOf(subject), from, until: (from + 12_000) as EpochMs } as const
   switch (what) {
+    case 'evacuate':
+      put(evacuation)
+      break
+    case 'restore':
+      remove(evacuation)
+      break
+    case 'maintain':
+      put(window)
+      break
+    case 'cancel':
+      remove(window)
+      break
     case 'freeze':
       put({ kind: 'freeze' })
       break

@@ -130,7 +130,10 @@ const weightOf = ({ pools, authorities = [], ...shape }: Shape): number =>
 type Smaller = (shape: Shape) => Shape | null
 
 const toLeast =
-  (key: Exclude<keyof Shape, 'pools' | 'foreign' | 'comparesTtl' | 'authorities'>, least: number): Smaller =>
+  (
+    key: Exclude<keyof Shape, 'pools' | 'foreign' | 'comparesTtl' | 'quickSites' | 'authorities'>,
+    least: number,
+  ): Smaller =>
   (shape) =>
     shape[key] > least ? { ...shape, [key]: least } : null
 
@@ -174,6 +177,11 @@ const smallerShapes: readonly Smaller[] = [
       },
   ),
   (shape) => (shape.comparesTtl ? { ...shape, comparesTtl: false } : null),
+  (shape) => {
+    if (shape.quickSites === undefined) return null
+    const { quickSites: _, ...rest } = shape
+    return rest
+  },
 ]
 
 function shorter(happening: Happening): Happening | null {

@@ -29,6 +29,8 @@ export interface Shape {
   readonly comparesTtl: boolean
   /** Records of somebody else at a planned name. */
   readonly foreign: boolean
+  /** Sites that are out may return, and others go out, within a story; absent: after minutes. */
+  readonly quickSites?: true
   /** Of each zone; absent: a strict fake, which compares the TTL or not. */
   readonly authorities?: readonly AuthorityKind[]
 }
@@ -157,10 +159,15 @@ export type Happening = { readonly at: number } & (
   | { readonly kind: 'edits'; readonly everyMs: number; readonly times: number }
   | {
       readonly kind: 'override'
-      readonly what: 'freeze' | 'thaw' | 'rollback' | 'pin' | 'unpin' | 'drain' | 'undrain' | 'retire'
+      readonly what: OverrideEdit
       readonly subject: number
     }
 )
+
+export type OverrideEdit = (typeof overrideEdits)[number] | (typeof siteEdits)[number]
+const overrideEdits = ['freeze', 'thaw', 'rollback', 'pin', 'unpin', 'drain', 'undrain', 'retire'] as const
+/** `restore` takes an evacuation back, `cancel` a maintenance window. */
+const siteEdits = ['evacuate', 'restore', 'maintain', 'cancel'] as const
 
 export type PolicyEdit = (typeof policyEdits)[number]
 export const policyEdits = [
@@ -214,7 +221,30 @@ export function drawStory(seed: number): Story {
     if (!(keepsMarkers ? losesMarker(happening) : losesHistory(happening))) happenings.push(happening)
   }
   const drawn = { seed, shape, troubleMs, calmMs: 120_000, happenings }
-  return { ...drawn, ...withAuthorities(drawn) }
+  return withSites({ ...drawn, ...withAuthorities(drawn) })
+}
+
+/** In a third of the stories sites go out and come back, by order and, where they are large enough, by themselves. Drawn by itself too. */
+function withSites(story: Story): Story {
+  const random = stream(story.seed, 'sites')
+  if (!random.chance({ of: 1, in: 3 })) return story
+  const [first = 2, ...rest] = story.shape.pools
+  const areLarge = random.chance({ of: 1, in: 2 })
+  const large = { pools: [Math.max(first, random.between(9, 12)), ...rest], probers: 3 }
+  const more = Array.from({ length: random.between(1, 8) }, () => {
+    const at = random.between(2_000, story.troubleMs - 1_000)
+    const what = random.pick(['evacuate', 'restore', 'maintain', 'cancel', 'fail', 'fail'] as const)
+    return (
+      what === 'fail'
+        ? { at, kind: 'site', site: random.below(3), forMs: random.between(2_000, 20_000) }
+        : { at, kind: 'override', what, subject: random.below(64) }
+    ) as Happening
+  })
+  return {
+    ...story,
+    shape: { ...story.shape, ...(areLarge ? large : {}), quickSites: true },
+    happenings: inOrder([...story.happenings, ...more]),
+  }
 }
 
 /**
@@ -223,7 +253,6 @@ export function drawStory(seed: number): Story {
  */
 function withAuthorities({ seed, shape, troubleMs, happenings }: Story): Pick<Story, 'shape' | 'happenings'> {
   const random = stream(seed, 'authorities')
-  const inOrder = (all: readonly Happening[]) => [...all].sort((a, b) => a.at - b.at)
   if (random.chance({ of: 1, in: 2 })) return { shape, happenings: inOrder(happenings) }
   const authorities = Array.from({ length: shape.zones }, () =>
     random.pick(['server', 'server', 'strict', 'batch', 'atomic'] as const),
@@ -239,6 +268,8 @@ function withAuthorities({ seed, shape, troubleMs, happenings }: Story): Pick<St
     }
   return { shape: whole, happenings: inOrder([...happenings, ...more]) }
 }
+
+const inOrder = (all: readonly Happening[]) => [...all].sort((a, b) => a.at - b.at)
 
 const losesMarker = (happening: Happening): boolean =>
   (happening.kind === 'hand' && ['unmark', 'garble', 'all', 'outrun'].includes(happening.what)) ||
@@ -456,7 +487,7 @@ const drawers: readonly ((random: Stream, shape: Shape) => Undated)[] = [
   (random) => ({ kind: 'edits', everyMs: random.pick([20, 300, 1_500]), times: random.between(3, 20) }),
   (random) => ({
     kind: 'override',
-    what: random.pick(['freeze', 'thaw', 'rollback', 'pin', 'unpin', 'drain', 'undrain', 'retire'] as const),
+    what: random.pick(overrideEdits),
     subject: random.below(64),
   }),
 ]

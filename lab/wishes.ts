@@ -30,6 +30,12 @@ export const regionLimits: Limits = {
   undoMs: 40_000,
 }
 
+/** A site is back, and another may go, before a story ends. */
+const quickLimits: Limits = {
+  ...regionLimits,
+  evacuation: { ...regionLimits.evacuation, everyMs: 15_000, healthyMs: 6_000 },
+}
+
 /** What an operator may change about the policy; the policy is made anew from it. */
 export interface Wishes {
   ttl: number
@@ -122,7 +128,7 @@ function poolsOf(shape: Shape, wishes: Wishes): Map<string, Pool> {
       graceMs: 20_000,
       holdMs: 2_000,
       holdMaxMs: 8_000,
-      limits: regionLimits,
+      limits: shape.quickSites === true ? quickLimits : regionLimits,
     })
   }
   return pools

@@ -38,6 +38,8 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
   /** Since when less of the pool passes than the checks are believed with. */
   const implausibleSince = new Map<string, number>()
   const drained = new Set<string>()
+  /** `<site>` or `<site>/<pool>` that an operator wanted out at some time. */
+  const ordered = new Set<string>()
   /** By pool, those that the newest plan has drained. */
   const drainedNow = new Map<string, ReadonlySet<string>>()
 
@@ -132,7 +134,10 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
     )
   }
 
-  /** A whole site may go at once: one at a time, all of it, if the others keep the floor, and if the checks are believed. */
+  /**
+   * A whole site may go at once, all of it, if the others keep the floor; where no operator wanted it, also one at a
+   * time, and if the checks are believed.
+   */
   const evacuation = (
     pool: string,
     limits: Limits,
@@ -142,19 +147,26 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
     lost: readonly Loss[],
     by: string,
   ): Violation | null => {
-    const [site, another] = [...new Set(lost.map((one) => one.site))]
-    const { evacuated } = view
-    view.evacuated = { site: site ?? '', at }
-    if (another !== undefined) return violation(`${pool} lost the sites ${site} and ${another} in one plan`)
-    const stays = targets.filter((one) => one.site === site && (view.answering.get(one.id) ?? 0) > hair)
-    if (stays.length > 0) return violation(`${pool} lost its site ${site}, save ${stays.map(({ id }) => id).join(' ')}`)
-    const again = evacuated !== null && evacuated.site !== site && at - evacuated.at < limits.evacuation.everyMs
-    if (again && scene.clocksAreRight())
-      return violation(`${pool} lost its site ${site} ${at - evacuated.at} ms after ${evacuated.site}`)
+    const sites = [...new Set(lost.map((one) => one.site))]
+    for (const site of sites) {
+      const stays = targets.filter((one) => one.site === site && (view.answering.get(one.id) ?? 0) > hair)
+      if (stays.length > 0)
+        return violation(`${pool} lost its site ${site}, save ${stays.map(({ id }) => id).join(' ')}`)
+    }
     const left = targets.reduce((total, { id }) => total + (view.answering.get(id) ?? 0), 0)
     // Nobody states a demand here.
     if (left < limits.floor * targets.length - hair)
-      return violation(`${pool} is left with ${left.toFixed(2)} of ${targets.length} targets without its site ${site}`)
+      return violation(
+        `${pool} is left with ${left.toFixed(2)} of ${targets.length} targets without its site ${sites.join(' and ')}`,
+      )
+    const [site, another] = sites.filter((one) => !ordered.has(one) && !ordered.has(`${one}/${pool}`))
+    if (site === undefined) return null
+    if (another !== undefined) return violation(`${pool} lost the sites ${site} and ${another} in one plan`)
+    const { evacuated } = view
+    view.evacuated = { site, at }
+    const again = evacuated !== null && evacuated.site !== site && at - evacuated.at < limits.evacuation.everyMs
+    if (again && scene.clocksAreRight())
+      return violation(`${pool} lost its site ${site} ${at - evacuated.at} ms after ${evacuated.site}`)
     return unbelievable(pool, by)
   }
 
@@ -167,6 +179,8 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
           heard(write.value)
         if (by !== 'tamper') continue
         if (write.kind === 'put' && write.key.startsWith('override/drain/')) drained.add(write.key.slice(15))
+        const order = /^override\/(?:evacuate|maintenance)\/(.*)$/.exec(write.key)?.[1]
+        if (write.kind === 'put' && order !== undefined) ordered.add(order)
         // The ledger goes with the plans.
         if (/^(head|plan|shard)/.test(write.key)) views = new Map()
       }
