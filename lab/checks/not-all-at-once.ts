@@ -40,8 +40,8 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
   const drained = new Set<string>()
   /** `<site>` or `<site>/<pool>` that an operator wanted out at some time. */
   const ordered = new Set<string>()
-  /** By pool, those that the newest plan has drained. */
-  const drainedNow = new Map<string, ReadonlySet<string>>()
+  /** By pool, those that the newest plan has out by order, or with their site. */
+  const outNow = new Map<string, ReadonlySet<string>>()
 
   const heard = (value: Uint8Array): void => {
     const seen = json<{
@@ -62,8 +62,8 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
 
   const doubt = (pool: Pool): void => {
     const fresh = [...(failing.get(pool.id)?.values() ?? [])].filter(({ at }) => scene.now() - at < 2_500)
-    // Whoever works on a target that was drained may well break it.
-    const counted = pool.targets.filter(({ id }) => drainedNow.get(pool.id)?.has(id) !== true)
+    // Whoever works on a target that was drained may well break it; and what is out already takes nothing away.
+    const counted = pool.targets.filter(({ id }) => outNow.get(pool.id)?.has(id) !== true)
     const down2 = counted.filter(({ id }) => fresh.every((one) => one.failing.has(id)))
     const healthy = fresh.length === 0 || counted.length === 0 ? 1 : 1 - down2.length / counted.length
     if (healthy >= pool.limits.failOpenUnder - 0.01) implausibleSince.delete(pool.id)
@@ -78,9 +78,9 @@ export function notAllAtOnce(scene: RunScene, policyOf: (digest?: string) => Pol
     for (const id of views.keys()) if (plan.pools[id] === undefined) views.delete(id)
     for (const pool of policy.pools.values()) {
       const state = plan.pools[pool.id]
-      const out = pool.targets.filter(({ id }) => state?.targets[id]?.kind === 'drained')
-      const isChanged = out.length !== (drainedNow.get(pool.id)?.size ?? 0)
-      drainedNow.set(pool.id, new Set(out.map(({ id }) => id)))
+      const out = pool.targets.filter(({ id }) => ['drained', 'evacuated'].includes(state?.targets[id]?.kind ?? ''))
+      const isChanged = out.length !== (outNow.get(pool.id)?.size ?? 0)
+      outNow.set(pool.id, new Set(out.map(({ id }) => id)))
       if (isChanged) doubt(pool)
       const endpoint = [...policy.endpoints.values()].find(
         ({ name, from }) =>
