@@ -106,7 +106,7 @@ function tell(one: RealRun, load: number): void {
 
 /** As a governor has it after a recovery in better times, whose climb began at a quarter of the knee. */
 function hintOf(curve: readonly Point[], { inFlight, perSecond }: Point): Hint {
-  const foot = curve.find((point) => point.inFlight === inFlight / 4)
+  const foot = curve.findLast((point) => point.inFlight <= inFlight / 4)
   const hint = { throughput: perSecond, limit: inFlight }
   return foot === undefined ? hint : { ...hint, aloneMs: (1000 * foot.inFlight) / foot.perSecond }
 }
@@ -129,7 +129,7 @@ async function main(): Promise<void> {
     const shape = { hosts, shards: 32, holdMs: 20, rows: 3_000 }
     const stage: Stage = { postgres, shape, patienceSeconds, clients: 'uniform', cores: { database: 0, others: 1 } }
     await fill(urlOf(postgres.address, postgres.port), shape)
-    const curve = await curveOf(stage, [1, 4, 16, 32, 64, 128, 256, 512], values.quick ? 1 : 3)
+    const curve = await curveOf(stage, [1, 4, 16, 32, 48, 64, 80, 96, 128, 256, 512], values.quick ? 1 : 3)
     for (const { inFlight, perSecond } of curve) say(`X(${inFlight})`, perSecond, 'operations/s')
     const most = best(curve)
     const { inFlight } = most
