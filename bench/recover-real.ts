@@ -7,7 +7,7 @@
  *     node bench/recover-real.ts --troubles hang,lock --policies "governor,naive FIFO" --hosts 10000
  *
  * First X(n) is measured, operations a second with n at once; then, before each run, its best again: the
- * bound of that run follows from the greater of the two, since the machine may have other work. Where the way to the database is slow, X(n) is measured along that way. A figure of 0 stands for "never":
+ * bound of that run follows from the greater of the two, since the machine may have other work. A figure of 0 stands for "never":
  * not within `--times` (2) times the bound. Whole runs, with goodput by second, are kept in
  * `bench/results/DATE-MACHINE-recover-real.json`, from which `--draw` makes the pictures of docs/.
  */
@@ -22,7 +22,7 @@ import { drawRuns } from './recover-real/draw.ts'
 import { policies, type RealPolicy } from './recover-real/policies.ts'
 import {
   best,
-  capacityIn,
+  capacityAgain,
   curveOf,
   freePort,
   type RealRun,
@@ -140,7 +140,7 @@ async function main(): Promise<void> {
     let runs = earlier(path)
     for (const [trouble, policy] of chosen()) {
       // A moment in which the machine was busy elsewhere must not make a bound that is easy to keep.
-      const knee = await capacityIn(stage, trouble, most)
+      const knee = await capacityAgain(stage, most)
       const seconds = Number(values.times) * (hosts / knee.perSecond + (trouble === 'none' ? 0 : 5))
       const one = await run(stage, policy, trouble, knee, seconds, hintOf(curve, most))
       const load = loadavg()[0] ?? 0

@@ -53,16 +53,38 @@ describe('start, faster', () => {
   test('ends where the knee was in better times', () => {
     const climbing = decided(startFrom(16, defaults, hint), first(30))
     expect(climbing).toMatchObject({ mode: 'start', limit: 64, expected: 64 })
-    // It need not be much better: where every place is new, the first of them take long.
-    expect(decided(climbing, at(65))).toMatchObject({ mode: 'cruise', phase: 'base', limit: 64, base: 64 })
-    expect(decided(climbing, at(40)).mode).toBe('start')
+    // It need not be better at once: where every place is new, the first of them take long.
+    const settling = decided(climbing, at(65))
+    expect(settling).toMatchObject({ mode: 'cruise', phase: 'settling', limit: 64, base: 64 })
+    expect(decided(settling, at(600), at(900))).toMatchObject({ phase: 'settling', limit: 64 })
+    expect(decided(settling, at(600), at(900), at(950))).toMatchObject({ phase: 'up', reference: 950 })
+    expect(decided(settling, at(40))).toMatchObject({ phase: 'base', base: 16 })
   })
 
   test('as many more as operations take longer now, by the law of Little', () => {
     const climbing = decided(startFrom(16, defaults, hint), first(230), window({ ended: 270, units: 270 }))
     expect(climbing).toMatchObject({ mode: 'start', expected: 264, limit: 256 })
     expect(decided(climbing, at(900))).toMatchObject({ mode: 'start', limit: 264 })
-    expect(decided(climbing, at(900), at(950))).toMatchObject({ mode: 'cruise', base: 264 })
+    const cruise = decided(climbing, at(900), at(950), at(950), at(960))
+    expect(cruise).toMatchObject({ mode: 'cruise', base: 264, away: 192, phase: 'up' })
+    // 192 of them are on their way only: a step changes the other 72.
+    expect(cruise.limit).toBeCloseTo(192 + 1.4 * 72)
+    const down = decided(cruise, at(960), at(960))
+    expect(down.limit).toBeCloseTo(192 + 72 / 1.4)
+    const moved = decided(down, at(800))
+    expect(moved.base).toBeGreaterThan(264)
+    expect(moved.base).toBeLessThanOrEqual(192 + 1.25 * 72 + 1e-9)
+  })
+
+  test('however long the way, a step changes a quarter of them', () => {
+    const far = { ...cruising(400), detourMs: 10_000 }
+    expect(decided(far, at(1_000)).limit).toBeCloseTo(300 + 1.4 * 100)
+  })
+
+  test('what was expected holds no longer when much more than that is good', () => {
+    const far = { ...cruising(64), expected: 64 }
+    const again = decided(far, at(1_000), at(1_300))
+    expect(again).toMatchObject({ mode: 'start', expected: Number.POSITIVE_INFINITY })
   })
 
   test('a hint that does not say how long operations took ends no climb', () => {

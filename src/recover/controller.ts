@@ -23,7 +23,7 @@ export interface Seeking {
   readonly bestLimit: number
   readonly flat: number
   /** cruise: what is measured in the window that is open. */
-  readonly phase: 'base' | 'up' | 'base again' | 'down'
+  readonly phase: 'settling' | 'base' | 'up' | 'base again' | 'down'
   /** cruise: throughput at `base`, to compare a try with. */
   readonly reference: number
   /** cruise: what the step up brought, and how large it was, both in logarithms; 0 if there was none. */
@@ -35,6 +35,10 @@ export interface Seeking {
   readonly hint: Hint | undefined
   /** start: where the knee should be by that; Infinity if nobody knows. */
   readonly expected: number
+  /** How much longer each operation is under way than in better times, though nobody stands in its way, in ms. */
+  readonly detourMs: number
+  /** cruise: so many of `base` are only on that way, by Little's law; steps change the others. */
+  readonly away: number
 }
 
 type Rule = (seeking: Seeking, window: Window, parameters: Parameters) => Seeking | undefined
@@ -92,6 +96,8 @@ export function startFrom(limit: number, { limitMax }: Parameters, hint?: Hint):
     hold: 0,
     hint,
     expected: Number.POSITIVE_INFINITY,
+    detourMs: 0,
+    away: 0,
   }
 }
 
@@ -133,13 +139,16 @@ export function start(seeking: Seeking, window: Window, parameters: Parameters):
   const { best, bestLimit, limit } = seeking
   const x = throughput(window)
   const isFirst = best === 0
-  if (!isFirst && limit >= seeking.expected && x > 0.8 * best) return cruiseFrom(seeking, limit)
+  if (!isFirst && limit >= seeking.expected) return { ...cruiseFrom(seeking, limit), phase: 'settling' }
   if (x > 1.1 * best) {
-    const expected = isFirst && seeking.hint !== undefined ? kneeNow(seeking.hint, window) : seeking.expected
+    const isTold = isFirst && seeking.hint !== undefined
+    const detourMs = isTold ? detourOf(seeking.hint, window) : seeking.detourMs
+    const expected = isTold ? kneeNow(seeking.hint, detourMs) : seeking.expected
     const isLinear = !isFirst && x >= linear * (limit / bestLimit) * best
-    const most = expected > limit ? expected / limit : Number.POSITIVE_INFINITY
     const isFar = isLinear || (isFirst && Number.isFinite(expected))
-    return climb({ ...seeking, expected }, x * sureOf(window, parameters), limit, Math.min(isFar ? 4 : 2, most))
+    const next = (isFar ? 4 : 2) * limit
+    const to = expected > limit ? Math.min(next, expected) : next
+    return climb({ ...seeking, expected, detourMs }, x * sureOf(window, parameters), limit, to)
   }
   const flat = seeking.flat + 1
   if (flat < 2) return { ...seeking, flat }
@@ -159,22 +168,19 @@ const cruiseFrom = (seeking: Seeking, base: number): Seeking => ({
   flat: 0,
 })
 
-/**
- * By Little's law each second that an operation takes longer than in better times, though nobody stands in its way,
- * needs as many more at once as end in a second.
- */
-const kneeNow = ({ limit, throughput: usual, aloneMs }: Hint, { meanLatencyMs }: Window): number =>
-  aloneMs === undefined
-    ? Number.POSITIVE_INFINITY
-    : Math.ceil(limit + (usual * Math.max(0, meanLatencyMs - aloneMs)) / 1000)
+const detourOf = ({ aloneMs = Number.POSITIVE_INFINITY }: Hint, { meanLatencyMs }: Window): number =>
+  Math.max(0, meanLatencyMs - aloneMs)
+
+/** By Little's law each second of detour needs as many more at once as end in a second. */
+const kneeNow = ({ limit, throughput: usual, aloneMs }: Hint, detourMs: number): number =>
+  aloneMs === undefined ? Number.POSITIVE_INFINITY : Math.ceil(limit + (usual * detourMs) / 1000)
 
 /** A short window may have been a lucky one; what has to beat it must not despair of that. */
 const sureOf = ({ ended }: Window, { window }: Parameters): number =>
   1 - Math.max(0, 1 / Math.sqrt(ended) - 1 / Math.sqrt(window.startSamples))
 
-/** From a limit that had this throughput on to so many times as many. */
-function climb(seeking: Seeking, best: number, bestLimit: number, times = 2): Seeking {
-  const limit = times * bestLimit
+/** On from a limit that had this throughput. */
+function climb(seeking: Seeking, best: number, bestLimit: number, limit = 2 * bestLimit): Seeking {
   return { ...seeking, mode: 'start', best, bestLimit, flat: 0, limit, base: limit }
 }
 
@@ -186,8 +192,14 @@ const worthwhile = 0.03
 const farAway = 0.5
 /** So much more at the same limit is no noise: capacity came back. */
 const cameBack = 1.5
+/** Of the best that a climb saw: where it was told to end is too far. */
+const clearlyWorse = 0.8
+/** So much more than a moment ago, at the same limit, is no noise either where a climb has just ended. */
+const settled = 1.1
 /** The base moves by a quarter at most, whatever a single cycle says. */
 const moveMost = Math.log(1.25)
+/** However many are believed to be only on their way: steps change at least this share of the base. */
+const stepLeast = 0.25
 
 /**
  * A step up and a step down, each beside a window at the base: four windows tell the elasticity of
@@ -195,44 +207,59 @@ const moveMost = Math.log(1.25)
  * in proportion to it. A step each way takes out what changes by itself meanwhile, such as a cache that
  * warms up; a move in proportion lets the noise of many cycles cancel out. What changes at once, such as a
  * dependency that has its capacity back after a bad time, ends the cycle, and any hold.
+ *
+ * Where operations take a detour, most of them are on it, and the dependency has few of them at once. A step of
+ * all would be many times what it is for the dependency, so only the others change.
  */
 export function cruise(seeking: Seeking, window: Window): Seeking {
   const x = throughput(window)
-  const { base, limit, reference } = seeking
+  const { base, limit, reference, away } = seeking
   const hold = Math.max(0, seeking.hold - 1)
   const isAtBase = seeking.phase === 'base' || seeking.phase === 'base again'
-  if (isAtBase && reference > 0 && x > cameBack * reference) return climb({ ...seeking, hold: 0 }, x, base)
+  if (isAtBase && reference > 0 && x > cameBack * reference)
+    return climb({ ...seeking, expected: Number.POSITIVE_INFINITY, hold: 0 }, x, base)
   switch (seeking.phase) {
+    case 'settling':
     case 'base': {
+      if (seeking.phase === 'settling') {
+        // What the climb woke up, such as connections used for the first time, still gets faster by itself.
+        if (x > settled * reference) return { ...seeking, reference: x, hold }
+        if (x <= clearlyWorse * seeking.best) return cruiseFrom(seeking, seeking.bestLimit)
+      }
       // Four tenths of one are nothing to the whole part: at least one more.
-      const up = seeking.hold > 0 ? base : Math.max(base + 1, step * base)
-      return { ...seeking, phase: 'up', reference: x, limit: up, hold }
+      const away = Math.min((1 - stepLeast) * base, (x * seeking.detourMs) / 1000)
+      const up = seeking.hold > 0 ? base : Math.max(base + 1, scaled(base, away, step))
+      return { ...seeking, phase: 'up', reference: x, away, limit: up, hold }
     }
     case 'up': {
-      const span = reference > 0 && x > 0 ? between(base, limit) : 0
+      const span = reference > 0 && x > 0 ? between(base, limit, away) : 0
       const gain = span > 0 ? Math.log(x / reference) : 0
-      if (gain > farAway * span) return climb({ ...seeking, hold }, x, limit)
+      if (gain > farAway * span) return climb({ ...seeking, expected: Number.POSITIVE_INFINITY, hold }, x, limit)
       return { ...seeking, phase: 'base again', gain, span, limit: base, hold }
     }
     case 'base again':
-      return { ...seeking, phase: 'down', reference: x, limit: Math.max(1, base / step), hold }
+      return { ...seeking, phase: 'down', reference: x, limit: Math.max(1, scaled(base, away, 1 / step)), hold }
     case 'down': {
-      const spanDown = reference > 0 && x > 0 ? between(limit, base) : 0
+      const spanDown = reference > 0 && x > 0 ? between(limit, base, away) : 0
       const gain = seeking.gain + (spanDown > 0 ? Math.log(reference / x) : 0)
       const span = seeking.span + spanDown
       const hasTriedUp = seeking.span > 0
-      if (hasTriedUp && gain > farAway * span) return climb({ ...seeking, hold }, Math.max(x, reference), base)
+      if (hasTriedUp && gain > farAway * span)
+        return climb({ ...seeking, expected: Number.POSITIVE_INFINITY, hold }, Math.max(x, reference), base)
       const wanted = span > 0 ? gain / span - worthwhile : 0
       // Without a step up there is no evidence for more.
       const move = Math.max(-moveMost, Math.min(hasTriedUp ? moveMost : 0, wanted))
-      const moved = Math.max(1, base * Math.exp(move))
+      const moved = Math.max(1, scaled(base, away, Math.exp(move)))
       return { ...seeking, phase: 'base', base: moved, limit: moved, hold }
     }
   }
 }
 
+const scaled = (base: number, away: number, times: number): number => away + times * (base - away)
+
 /** In logarithms, of the whole parts: what is really tried. */
-const between = (lower: number, upper: number): number => Math.log(Math.floor(upper) / Math.floor(lower))
+const between = (lower: number, upper: number, away: number): number =>
+  Math.log((Math.floor(upper) - away) / (Math.floor(lower) - away))
 
 /**
  * By Little's law an operation takes limit / throughput: no more at once than what half of its time-out
