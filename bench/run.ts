@@ -147,12 +147,23 @@ function amount(value: number): string {
   return value.toPrecision(3)
 }
 
-/** What other benchmarks measured on the same machine and day. */
-function others(path: string, measured: readonly Measurement[]): readonly Measurement[] {
-  if (!existsSync(path)) return []
+/** When each benchmark ran, and at which commit: those of a day are kept in one file. */
+type Runs = Readonly<Record<string, { readonly date: string; readonly commit: string }>>
+
+interface Kept {
+  readonly runs?: Runs
+  readonly measured: readonly Measurement[]
+}
+
+/** What was measured now, and what other benchmarks measured before on the same machine and day. */
+function withOthers(path: string, measured: readonly Measurement[], { date, versions }: Machine): Required<Kept> {
+  const earlier = existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as Kept) : { measured: [] }
   const again = new Set(measured.map(({ bench }) => bench))
-  const earlier = JSON.parse(readFileSync(path, 'utf8')) as { readonly measured: readonly Measurement[] }
-  return earlier.measured.filter(({ bench }) => !again.has(bench))
+  const now = Object.fromEntries([...again].map((bench) => [bench, { date, commit: versions.commit ?? '' }]))
+  return {
+    runs: { ...earlier.runs, ...now },
+    measured: [...earlier.measured.filter(({ bench }) => !again.has(bench)), ...measured],
+  }
 }
 
 async function main(): Promise<void> {
@@ -183,8 +194,7 @@ async function main(): Promise<void> {
   const folder = join(root, 'bench', 'results')
   mkdirSync(folder, { recursive: true })
   const path = join(folder, `${machine.date.slice(0, 10)}-${machine.machine.replace(/[^\w.-]/g, '_')}.json`)
-  const kept = [...others(path, measured), ...measured]
-  writeFileSync(path, `${JSON.stringify({ ...machine, measured: kept }, null, 2)}\n`)
+  writeFileSync(path, `${JSON.stringify({ ...machine, ...withOthers(path, measured, machine) }, null, 2)}\n`)
   console.log(`\nkept in ${path}`)
 }
 
