@@ -60,6 +60,28 @@ describeWith(postgresPrograms, 'PostgreSQL as a dependency', () => {
     expect(await epochOf('host-1')).toBe(epoch)
   })
 
+  test('no more connections at the server: those that there are take turns, and it is said', async () => {
+    await sql.query(`create role guest login connection limit 3`)
+    await sql.query('grant select, update on lease to guest')
+    const url = { kind: 'secret', text: `postgres://guest@${address}:${database.port}/postgres` } as const
+    const now = () => performance.now()
+    const statement = `${fenced} AND pg_sleep(0.02) IS NOT NULL`
+    const its = postgresWork({ url: () => url, statement, connections: 16, ready: 0, timeoutMs: 2_000, now })
+    work = its
+    expect(its.ail).toBe('')
+    const all = (epoch: number) =>
+      Promise.all(Array.from({ length: 40 }, (_, n) => its.grant({ id: `host-${n + 10}`, site: '' }, epoch, 2_000)))
+    expect(await all(1)).toEqual(Array.from({ length: 40 }, () => ({ kind: 'done' })))
+    expect(its.ail).toMatch(/^PostgreSQL gives no more than 3 of 16 connections to this manager \(too many conn/)
+    expect(await all(2)).toEqual(Array.from({ length: 40 }, () => ({ kind: 'done' })))
+    expect(await open()).toBe(3)
+    // None at all: nothing to wait for.
+    await its.close()
+    await sql.query(`alter role guest connection limit 0`)
+    work = postgresWork({ url: () => url, statement, connections: 4, ready: 0, timeoutMs: 2_000, now })
+    expect(await work.grant({ id: 'host-1', site: '' }, 1, 2_000)).toMatchObject({ kind: 'failed' })
+  })
+
   test('somebody who holds the lock: the operation ends in time, here and there', async () => {
     const grant = working()
     const holder = await client()

@@ -370,7 +370,7 @@ export async function leaseManager(world: World, ports: LeasePorts): Promise<Pro
         dependency: is.dependency,
         waiting: sum(is.waiting),
         overdue: is.overdue,
-        others: [keeping.ail, runner.ail, nextRunner?.ail ?? ''],
+        others: [keeping.ail, runner.ail, nextRunner?.ail ?? '', work.ail ?? '', downstream?.ail ?? ''],
       }),
     }
   }

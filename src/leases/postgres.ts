@@ -34,6 +34,8 @@ const patienceMs = 150
 const cancelMs = 1_000
 /** Opened ahead, at once. */
 const lanes = 16
+/** The server said that it has no more connections: it is not asked for one more for so long. */
+const fullMs = 10_000
 /** After a connection could not be opened ahead; doubles up to the second. */
 const againMs = [500, 10_000] as const
 
@@ -59,6 +61,8 @@ class PostgresWork implements Work {
   /** Nothing runs, and connections are missing. */
   #calm = Promise.withResolvers<void>()
   #failures = 0
+  /** So many connections stood when the server had no more, and until when that counts; what it said. */
+  #full = { at: 0, until: Number.NEGATIVE_INFINITY, why: '' }
 
   constructor(options: PostgresOptions) {
     this.#options = options
@@ -77,12 +81,32 @@ class PostgresWork implements Work {
 
   async #grant(host: WorkHost, epoch: number, timeoutMs: number): Promise<WorkOutcome> {
     const { now } = this.#options
-    const started = now()
-    if (this.#idle.length === 0 && this.#all.size >= this.atOnce) await this.#freed(timeoutMs)
-    const client = this.#idle.pop() ?? (await this.#open(Math.max(1, timeoutMs - (now() - started))))
+    const until = now() + timeoutMs
+    const left = () => Math.max(1, until - now())
+    if (this.#idle.length === 0 && this.#all.size >= this.#most) await this.#freed(left())
+    let client = this.#idle.pop() ?? (await this.#open(left()))
+    // A server that has no more connections works, only not for all at once: those that there are take turns.
+    while (!(client instanceof Client) && this.#isFull && this.#all.size > 0 && now() < until) {
+      await this.#freed(left())
+      client = this.#idle.pop() ?? (this.#all.size < this.#most ? await this.#open(left()) : client)
+    }
     if (!(client instanceof Client)) return client
-    const left = Math.max(1, timeoutMs - (now() - started))
-    return await this.#run(client, [host.id, String(epoch), host.site], left)
+    return await this.#run(client, [host.id, String(epoch), host.site], left())
+  }
+
+  get ail(): string {
+    const { at, why } = this.#full
+    if (!this.#isFull) return ''
+    return `PostgreSQL gives no more than ${at} of ${this.atOnce} connections to this manager (${why}): raise its max_connections, or lower "connections" of all managers together`
+  }
+
+  get #isFull(): boolean {
+    return this.#options.now() < this.#full.until
+  }
+
+  /** Connections that may stand at once. */
+  get #most(): number {
+    return this.#isFull ? Math.min(this.atOnce, Math.max(1, this.#full.at)) : this.atOnce
   }
 
   async close(): Promise<void> {
@@ -96,7 +120,7 @@ class PostgresWork implements Work {
   }
 
   get #mayOpenAhead(): boolean {
-    return this.#working === 0 && this.#all.size < this.#options.ready
+    return this.#working === 0 && this.#all.size < Math.min(this.#options.ready, this.#most)
   }
 
   async #openAhead(): Promise<void> {
@@ -148,10 +172,10 @@ class PostgresWork implements Work {
   async #open(timeoutMs: number): Promise<Client | WorkOutcome> {
     const url = this.#options.url()
     if (url.kind === 'unreadable') return { kind: 'failed', why: `the connection string cannot be read: ${url.why}` }
-    if (this.#all.size >= this.atOnce)
+    if (this.#all.size >= this.#most)
       return {
         kind: 'timeout',
-        why: `all ${this.atOnce} connections wait for PostgreSQL to end what it was told to cancel`,
+        why: `all ${this.#most} connections wait for PostgreSQL to end what it was told to cancel`,
       }
     let client: Client
     try {
@@ -173,6 +197,7 @@ class PostgresWork implements Work {
     } catch (error) {
       this.#drop(client)
       const why = maskedText(textOf(error), url.text)
+      if (isTooMany(error)) this.#full = { at: this.#all.size, until: this.#options.now() + fullMs, why }
       return /timeout/i.test(why)
         ? { kind: 'timeout', why: `no connection in ${Math.round(timeoutMs)} ms` }
         : failure(error, why)
@@ -236,6 +261,9 @@ function outcomeOf(rows: number | null): WorkOutcome {
 /** The connection is as good as before; otherwise it is not used again. */
 const isStatementAlone = (error: unknown): boolean =>
   error instanceof DatabaseError && error.severity === 'ERROR' && !/^(?:08|53|57P|58|XX)/.test(error.code ?? '')
+
+/** too_many_connections, also where a role or a database has a limit of its own. */
+const isTooMany = (error: unknown): boolean => error instanceof DatabaseError && error.code === '53300'
 
 function failure(error: unknown, why: string): WorkOutcome {
   const code = error instanceof DatabaseError ? (error.code ?? '') : ''

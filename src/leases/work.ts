@@ -23,5 +23,7 @@ export interface Work {
   grant(host: WorkHost, epoch: number, timeoutMs: number): Promise<WorkOutcome>
   /** How many at once it can take. */
   readonly atOnce: number
+  /** What is wrong with it though it works, in a sentence for operators; empty or absent: nothing. */
+  readonly ail?: string
   close(): Promise<void>
 }
