@@ -99,6 +99,9 @@ export function follow(
       return null
     case 'record': {
       const { name, stands } = event
+      // A zone's pass looks at what its aliases lead to, while another one is about to write there. To find what it
+      // has found already is no step: nothing is known that was not, and what head has said since still counts.
+      if (isEnactor && isKnown(model, me, name, stands)) return null
       return step('reads', { e: name }, standing(name, stands))
     }
     case 'glimpse': {
@@ -140,6 +143,9 @@ export function follow(
       return { step: event.text, condition: 'a step of the model' }
   }
 }
+
+const isKnown = (model: Model, me: string, name: string, { record, wrong }: Stands): boolean =>
+  model.own('enactor', me, 'found', name) === record && model.own('enactor', me, 'foundWrong', name) === wrong
 
 export const standing = (name: string, { record, wrong }: Stands): ReadonlyMap<string, number> =>
   new Map([
