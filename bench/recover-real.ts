@@ -9,7 +9,7 @@
  * First X(n) is measured, operations a second with n at once; then, before each run, its best again: the
  * bound of that run follows from the greater of the two, since the machine may have other work. A figure of 0 stands for "never":
  * not within `--times` (2) times the bound. Whole runs, with goodput by second, are kept in
- * `bench/results/DATE-MACHINE-recover-real.json`, from which `--draw` makes the pictures of docs/.
+ * `bench/results/DATE-MACHINE-recover-real.json` (another number of hosts: `-HOSTS` more), from which `--draw` makes the pictures of docs/.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, hostname, loadavg } from 'node:os'
@@ -32,9 +32,11 @@ import {
   troubles,
 } from './recover-real/run.ts'
 
+const usualHosts = 20_000
+
 const { values } = parseArgs({
   options: {
-    hosts: { type: 'string', default: '20000' },
+    hosts: { type: 'string', default: String(usualHosts) },
     times: { type: 'string', default: '2' },
     troubles: { type: 'string' },
     policies: { type: 'string' },
@@ -135,7 +137,8 @@ async function main(): Promise<void> {
     const { inFlight } = most
     say('knee', inFlight, 'operations at once')
     const date = new Date().toISOString()
-    const path = join(folder, `${date.slice(0, 10)}-${hostname().replace(/[^\w.-]/g, '_')}-recover-real.json`)
+    const size = hosts === usualHosts ? '' : `-${hosts}`
+    const path = join(folder, `${date.slice(0, 10)}-${hostname().replace(/[^\w.-]/g, '_')}-recover-real${size}.json`)
     mkdirSync(folder, { recursive: true })
     let runs = earlier(path)
     for (const [trouble, policy] of chosen()) {
