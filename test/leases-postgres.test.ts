@@ -63,18 +63,27 @@ describeWith(postgresPrograms, 'PostgreSQL as a dependency', () => {
   test('no more connections at the server: those that there are take turns, and it is said', async () => {
     await sql.query(`create role guest login connection limit 3`)
     await sql.query('grant select, update on lease to guest')
+    await sql.query(`insert into lease select 'turn-' || n, 0 from generate_series(0, 39) n`)
     const url = { kind: 'secret', text: `postgres://guest@${address}:${database.port}/postgres` } as const
-    const now = () => performance.now()
+    let later = 0
+    const now = () => performance.now() + later
     const statement = `${fenced} AND pg_sleep(0.02) IS NOT NULL`
     const its = postgresWork({ url: () => url, statement, connections: 16, ready: 0, timeoutMs: 2_000, now })
     work = its
     expect(its.ail).toBe('')
     const all = (epoch: number) =>
-      Promise.all(Array.from({ length: 40 }, (_, n) => its.grant({ id: `host-${n + 10}`, site: '' }, epoch, 2_000)))
+      Promise.all(Array.from({ length: 40 }, (_, n) => its.grant({ id: `turn-${n}`, site: '' }, epoch, 2_000)))
     expect(await all(1)).toEqual(Array.from({ length: 40 }, () => ({ kind: 'done' })))
     expect(its.ail).toMatch(/^PostgreSQL gives no more than 3 of 16 connections to this manager \(too many conn/)
     expect(await all(2)).toEqual(Array.from({ length: 40 }, () => ({ kind: 'done' })))
     expect(await open()).toBe(3)
+    // Later it asks for one more at a time, and takes what is given.
+    await sql.query('alter role guest connection limit 5')
+    later += 10_000
+    expect(its.ail).toBe('')
+    for (let epoch = 3; epoch < 8; epoch++) await all(epoch)
+    expect(await open()).toBe(5)
+    expect(its.ail).toContain('no more than 5 of 16')
     // None at all: nothing to wait for.
     await its.close()
     await sql.query(`alter role guest connection limit 0`)

@@ -34,7 +34,7 @@ const patienceMs = 150
 const cancelMs = 1_000
 /** Opened ahead, at once. */
 const lanes = 16
-/** The server said that it has no more connections: it is not asked for one more for so long. */
+/** The server said that it has no more connections: after so long it is asked for one more. */
 const fullMs = 10_000
 /** After a connection could not be opened ahead; doubles up to the second. */
 const againMs = [500, 10_000] as const
@@ -61,8 +61,8 @@ class PostgresWork implements Work {
   /** Nothing runs, and connections are missing. */
   #calm = Promise.withResolvers<void>()
   #failures = 0
-  /** So many connections stood when the server had no more, and until when that counts; what it said. */
-  #full = { at: 0, until: Number.NEGATIVE_INFINITY, why: '' }
+  /** So many connections the server gives, as far as it said; until when that counts, and what it said. */
+  #given = { most: Number.POSITIVE_INFINITY, until: Number.NEGATIVE_INFINITY, why: '' }
 
   constructor(options: PostgresOptions) {
     this.#options = options
@@ -83,30 +83,29 @@ class PostgresWork implements Work {
     const { now } = this.#options
     const until = now() + timeoutMs
     const left = () => Math.max(1, until - now())
-    if (this.#idle.length === 0 && this.#all.size >= this.#most) await this.#freed(left())
-    let client = this.#idle.pop() ?? (await this.#open(left()))
-    // A server that has no more connections works, only not for all at once: those that there are take turns.
-    while (!(client instanceof Client) && this.#isFull && this.#all.size > 0 && now() < until) {
-      await this.#freed(left())
-      client = this.#idle.pop() ?? (this.#all.size < this.#most ? await this.#open(left()) : client)
+    for (;;) {
+      if (this.#idle.length === 0 && this.#all.size >= this.#most) await this.#freed(left())
+      const client = this.#idle.pop() ?? (await this.#open(left()))
+      if (client instanceof Client) return await this.#run(client, [host.id, String(epoch), host.site], left())
+      // A server that has no more connections works, only not for all at once: those that there are take turns.
+      if (!this.#isFull || this.#all.size === 0 || now() >= until) return client
     }
-    if (!(client instanceof Client)) return client
-    return await this.#run(client, [host.id, String(epoch), host.site], left())
   }
 
   get ail(): string {
-    const { at, why } = this.#full
+    const { most, why } = this.#given
     if (!this.#isFull) return ''
-    return `PostgreSQL gives no more than ${at} of ${this.atOnce} connections to this manager (${why}): raise its max_connections, or lower "connections" of all managers together`
+    return `PostgreSQL gives no more than ${most} of ${this.atOnce} connections to this manager (${why}): raise its max_connections, or lower "connections" of all managers together`
   }
 
   get #isFull(): boolean {
-    return this.#options.now() < this.#full.until
+    return this.#options.now() < this.#given.until
   }
 
   /** Connections that may stand at once. */
   get #most(): number {
-    return this.#isFull ? Math.min(this.atOnce, Math.max(1, this.#full.at)) : this.atOnce
+    const { most } = this.#given
+    return Math.min(this.atOnce, Math.max(1, this.#isFull ? most : most + 1))
   }
 
   async close(): Promise<void> {
@@ -175,7 +174,9 @@ class PostgresWork implements Work {
     if (this.#all.size >= this.#most)
       return {
         kind: 'timeout',
-        why: `all ${this.#most} connections wait for PostgreSQL to end what it was told to cancel`,
+        why: this.#isFull
+          ? `all ${this.#most} connections that PostgreSQL gives are taken`
+          : `all ${this.#most} connections wait for PostgreSQL to end what it was told to cancel`,
       }
     let client: Client
     try {
@@ -197,11 +198,12 @@ class PostgresWork implements Work {
     } catch (error) {
       this.#drop(client)
       const why = maskedText(textOf(error), url.text)
-      if (isTooMany(error)) this.#full = { at: this.#all.size, until: this.#options.now() + fullMs, why }
+      if (isTooMany(error)) this.#given = { most: this.#all.size, until: this.#options.now() + fullMs, why }
       return /timeout/i.test(why)
         ? { kind: 'timeout', why: `no connection in ${Math.round(timeoutMs)} ms` }
         : failure(error, why)
     }
+    this.#given.most = Math.max(this.#given.most, this.#all.size)
     return client
   }
 

@@ -83,9 +83,11 @@ describe('start, faster', () => {
   })
 
   test('what was expected holds no longer when much more than that is good', () => {
-    const far = { ...cruising(64), expected: 64 }
-    const again = decided(far, at(1_000), at(1_300))
+    const there = decided(startFrom(16, defaults, hint), first(30), at(1_000), at(1_000), at(1_000))
+    expect(there).toMatchObject({ mode: 'cruise', phase: 'up', base: 64 })
+    const again = decided(there, at(1_300))
     expect(again).toMatchObject({ mode: 'start', expected: Number.POSITIVE_INFINITY })
+    expect(decided(again, at(3_000)).limit).toBeGreaterThan(again.limit)
   })
 
   test('a hint that does not say how long operations took ends no climb', () => {

@@ -43,7 +43,7 @@ export interface Seeking {
 
 type Rule = (seeking: Seeking, window: Window, parameters: Parameters) => Seeking | undefined
 
-const rules: readonly Rule[] = [stall, errors, applicationLimited, start, cruise]
+const rules: readonly Rule[] = [stall, errors, applicationLimited, start, settle, cruise]
 
 export const allowed = (seeking: Seeking): number => Math.floor(seeking.limit)
 
@@ -119,7 +119,7 @@ export function stall(seeking: Seeking, window: Window, parameters: Parameters):
 export function errors(seeking: Seeking, window: Window, { errorShare }: Parameters): Seeking | undefined {
   if (window.failed <= errorShare * window.ended) return undefined
   const base = Math.max(1, 0.7 * seeking.limit)
-  return { ...seeking, mode: 'cruise', phase: 'base', reference: throughput(window), base, limit: base, hold: 5 }
+  return { ...cruiseFrom(seeking, base), reference: throughput(window), hold: 5 }
 }
 
 /** The limit was not what limited: the window says nothing about it. */
@@ -166,6 +166,8 @@ const cruiseFrom = (seeking: Seeking, base: number): Seeking => ({
   limit: base,
   base,
   flat: 0,
+  // From here on it is found out: a climb that begins again has shown that the knee lies elsewhere.
+  expected: Number.POSITIVE_INFINITY,
 })
 
 const detourOf = ({ aloneMs = Number.POSITIVE_INFINITY }: Hint, { meanLatencyMs }: Window): number =>
@@ -184,6 +186,23 @@ function climb(seeking: Seeking, best: number, bestLimit: number, limit = 2 * be
   return { ...seeking, mode: 'start', best, bestLimit, flat: 0, limit, base: limit }
 }
 
+/** Of the best that a climb saw: where it was told to end is too far. */
+const clearlyWorse = 0.8
+/** So much more than a moment ago, at the same limit, is no noise where a climb has just ended. */
+const settled = 1.1
+
+/**
+ * Where a climb was told to end: what it woke up, such as connections used for the first time, gets faster by itself
+ * for a while. Only then is it known whether to go on from there.
+ */
+export function settle(seeking: Seeking, window: Window): Seeking | undefined {
+  if (seeking.phase !== 'settling') return undefined
+  const { reference, best, bestLimit } = seeking
+  const x = throughput(window)
+  if (x > settled * reference) return { ...seeking, reference: x }
+  return x <= clearlyWorse * best ? cruiseFrom(seeking, bestLimit) : undefined
+}
+
 /** Of a step up or down. Smaller ones drown in noise, larger ones cost throughput while they are tried. */
 const step = 1.4
 /** What one more percent of operations must bring, in percent of throughput, for the base to stay where it is. */
@@ -192,10 +211,6 @@ const worthwhile = 0.03
 const farAway = 0.5
 /** So much more at the same limit is no noise: capacity came back. */
 const cameBack = 1.5
-/** Of the best that a climb saw: where it was told to end is too far. */
-const clearlyWorse = 0.8
-/** So much more than a moment ago, at the same limit, is no noise either where a climb has just ended. */
-const settled = 1.1
 /** The base moves by a quarter at most, whatever a single cycle says. */
 const moveMost = Math.log(1.25)
 /** However many are believed to be only on their way: steps change at least this share of the base. */
@@ -216,16 +231,10 @@ export function cruise(seeking: Seeking, window: Window): Seeking {
   const { base, limit, reference, away } = seeking
   const hold = Math.max(0, seeking.hold - 1)
   const isAtBase = seeking.phase === 'base' || seeking.phase === 'base again'
-  if (isAtBase && reference > 0 && x > cameBack * reference)
-    return climb({ ...seeking, expected: Number.POSITIVE_INFINITY, hold: 0 }, x, base)
+  if (isAtBase && reference > 0 && x > cameBack * reference) return climb({ ...seeking, hold: 0 }, x, base)
   switch (seeking.phase) {
     case 'settling':
     case 'base': {
-      if (seeking.phase === 'settling') {
-        // What the climb woke up, such as connections used for the first time, still gets faster by itself.
-        if (x > settled * reference) return { ...seeking, reference: x, hold }
-        if (x <= clearlyWorse * seeking.best) return cruiseFrom(seeking, seeking.bestLimit)
-      }
       // Four tenths of one are nothing to the whole part: at least one more.
       const away = Math.min((1 - stepLeast) * base, (x * seeking.detourMs) / 1000)
       const up = seeking.hold > 0 ? base : Math.max(base + 1, scaled(base, away, step))
@@ -234,7 +243,7 @@ export function cruise(seeking: Seeking, window: Window): Seeking {
     case 'up': {
       const span = reference > 0 && x > 0 ? between(base, limit, away) : 0
       const gain = span > 0 ? Math.log(x / reference) : 0
-      if (gain > farAway * span) return climb({ ...seeking, expected: Number.POSITIVE_INFINITY, hold }, x, limit)
+      if (gain > farAway * span) return climb({ ...seeking, hold }, x, limit)
       return { ...seeking, phase: 'base again', gain, span, limit: base, hold }
     }
     case 'base again':
@@ -244,8 +253,7 @@ export function cruise(seeking: Seeking, window: Window): Seeking {
       const gain = seeking.gain + (spanDown > 0 ? Math.log(reference / x) : 0)
       const span = seeking.span + spanDown
       const hasTriedUp = seeking.span > 0
-      if (hasTriedUp && gain > farAway * span)
-        return climb({ ...seeking, expected: Number.POSITIVE_INFINITY, hold }, Math.max(x, reference), base)
+      if (hasTriedUp && gain > farAway * span) return climb({ ...seeking, hold }, Math.max(x, reference), base)
       const wanted = span > 0 ? gain / span - worthwhile : 0
       // Without a step up there is no evidence for more.
       const move = Math.max(-moveMost, Math.min(hasTriedUp ? moveMost : 0, wanted))
