@@ -5,7 +5,8 @@
  * "Never" is not within five times the bound. Simulated time does not depend on the machine; what a host
  * costs does.
  *
- *     node bench/recover.ts --part=million     one of: table, governor, combined, others, million
+ *     node bench/recover.ts --part=million                    one of: table, governor, combined, others, million
+ *     node bench/recover.ts --part=governor --hosts=5000      a smaller fleet
  */
 
 import { governor, naive, policies } from '../lab/recover/policies.ts'
@@ -17,9 +18,11 @@ import { Governor } from '../src/recover/governor.ts'
 import { none } from '../src/recover/pump.ts'
 
 const quick = process.argv.includes('--quick')
-const hosts = quick ? 10_000 : 100_000
+const option = (name: string) =>
+  process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(`--${name}=`.length)
+const hosts = Number(option('hosts') ?? (quick ? 10_000 : 100_000))
 const seeds = quick ? 2 : 20
-const part = process.argv.find((argument) => argument.startsWith('--part='))?.slice('--part='.length)
+const part = option('part')
 
 interface Other {
   readonly name: string

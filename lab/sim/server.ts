@@ -8,16 +8,9 @@
 import { assert } from '../../src/base/assert.ts'
 import { describeProblem, isProblem } from '../../src/base/problem.ts'
 import { masterLine } from '../../src/dns/master.ts'
-import {
-  decodeMessage,
-  encodeMessage,
-  isMalformed,
-  type Message,
-  messageOf,
-  type ResourceRecord,
-} from '../../src/dns/message.ts'
-import { fold, nameFromText, nameToText, type WireName } from '../../src/dns/name.ts'
-import { aData, nameData, txtData } from '../../src/dns/rdata.ts'
+import { decodeMessage, encodeMessage, isMalformed, messageOf, type ResourceRecord } from '../../src/dns/message.ts'
+import { fold, nameFromText, type WireName } from '../../src/dns/name.ts'
+import { txtData } from '../../src/dns/rdata.ts'
 import { signMessage, TsigKey } from '../../src/dns/tsig.ts'
 import { Class, Rcode, Type } from '../../src/dns/types.ts'
 import { addRecord, deleteRrset, type Update, updateMessage } from '../../src/dns/update.ts'
@@ -47,6 +40,7 @@ import { SimulatedDisk } from './disk.ts'
 import { Journal } from './journal.ts'
 import { type Kernel, type Micros, ms, type Process } from './kernel.ts'
 import { calm, type Network } from './network.ts'
+import { additions, deletions, endpointOf, endpointsIn } from './standing-updates.ts'
 import type { Listener } from './world.ts'
 import { epoch } from './world.ts'
 
@@ -191,7 +185,7 @@ export class SimulatedServer implements Authority {
   /** By somebody who has a key: the server's guards judge it as they judge everybody. */
   tamper(name: Name, now: Partial<Standing>): void {
     const wanted = { ...this.at(name), ...now }
-    const records = recordsOf(name, wanted)
+    const records = additions(name, wanted)
     if (!this.#started) {
       this.#initial.push(...records.map(({ record }) => record))
       this.#standing.set(name, wanted)
@@ -215,7 +209,7 @@ export class SimulatedServer implements Authority {
     const marker = [['v=holdfast1', `g=${generation}`, 'd=0123456789abcdef', 'o=lab', 'w=192.0.2.66*1']]
     const bytes = this.#replacing(
       name,
-      recordsOf(name, { marker, addresses: ['192.0.2.66' as never], alias: null, ttl: 5 }),
+      additions(name, { marker, addresses: ['192.0.2.66' as never], alias: null, ttl: 5 }),
     )
     const key = how === 'forged' ? keyOf(this.#options.writers[0] as string, 6) : otherKey
     this.#send(how === 'unsigned' ? bytes : this.#signed(bytes, key), 'intruder')
@@ -359,7 +353,7 @@ export class SimulatedServer implements Authority {
     return {
       submit: async (message, key) => {
         const { from, sent } = this.#origin
-        const names = namesIn(message)
+        const names = endpointsIn(message)
         for (const name of names) this.#running.set(name, [...(this.#running.get(name) ?? []), from])
         const updated = await updater.submit(message, key)
         if (incarnation !== this.process.incarnation) return updated
@@ -406,7 +400,7 @@ export class SimulatedServer implements Authority {
     const apex = fold(nameFromText(this.#options.zone) as WireName)
     for (const key of this.#serving?.context.table.zones.get(apex)?.keys() ?? []) {
       const endpoint = endpointOf(key)
-      if (key !== apex && endpoint !== null && endpoint !== serverName(this.#options.zone)) names.add(endpoint)
+      if (key !== apex && endpoint !== serverName(this.#options.zone)) names.add(endpoint)
     }
     return [...names]
   }
@@ -454,41 +448,6 @@ export class SimulatedServer implements Authority {
 const octets = new Uint8Array(0xffff)
 
 const serverName = (zone: Name): Name => `ns1.${zone}` as Name
-
-/** The endpoint that a name, or its marker's name, is about. */
-function endpointOf(key: WireName): Name | null {
-  const text = nameToText(key)
-  const endpoint = text.startsWith('_holdfast.') ? text.slice('_holdfast.'.length) : text
-  return endpoint as Name
-}
-
-function namesIn({ authorities }: Message): readonly Name[] {
-  const names = new Set<Name>()
-  for (const { name } of authorities) {
-    const endpoint = endpointOf(fold(name))
-    if (endpoint !== null) names.add(endpoint)
-  }
-  return [...names]
-}
-
-function recordsOf(name: Name, { marker, addresses, alias, ttl }: Standing): readonly Update[] {
-  const owner = nameFromText(name) as WireName
-  const updates = marker.map((strings) =>
-    addRecord(nameFromText(markerNameOf(name)) as WireName, Type.TXT, 0, txtData(strings)),
-  )
-  for (const address of addresses) updates.push(addRecord(owner, Type.A, ttl ?? 60, aData(address)))
-  if (alias !== null) updates.push(addRecord(owner, Type.CNAME, ttl ?? 60, nameData(nameFromText(alias) as WireName)))
-  return updates
-}
-
-function deletions(name: Name, { marker, addresses, alias }: Standing): readonly Update[] {
-  const owner = nameFromText(name) as WireName
-  const updates: Update[] = []
-  if (marker.length > 0) updates.push(deleteRrset(nameFromText(markerNameOf(name)) as WireName, Type.TXT))
-  if (addresses.length > 0) updates.push(deleteRrset(owner, Type.A))
-  if (alias !== null) updates.push(deleteRrset(owner, Type.CNAME))
-  return updates
-}
 
 function sameStanding(a: Standing, b: Standing): boolean {
   return JSON.stringify(canonical(a)) === JSON.stringify(canonical(b))

@@ -7,10 +7,11 @@ import type { Automaton } from '../explore/automaton.ts'
 import { type HoldfastWorld, keepPlans, nameOf } from '../explore/holdfast.ts'
 import type { Asked } from '../explore/ports.ts'
 import type { Operation } from '../explore/program.ts'
+import type { Event } from './events.ts'
 import { Model } from './model.ts'
 import { Plans } from './plans.ts'
 import type { Spec } from './spec.ts'
-import { type Event, follow, type Program, type When } from './steps.ts'
+import { follow, type Program, type When } from './steps.ts'
 
 export interface Conformance {
   /** Pairs of what a program is and what the model's process knows. */

@@ -4,7 +4,8 @@ import { markerFor, markerStrings } from '../../src/model/marker.ts'
 import { parseEntryLine } from '../../src/model/plan.ts'
 import { generationAt } from '../checks/check.ts'
 import type { Standing } from '../sim/authority.ts'
-import type { Stands, World } from './steps.ts'
+import type { Stands } from './events.ts'
+import type { World } from './steps.ts'
 
 const textOf = ({ marker, addresses, alias, ttl }: Standing): string =>
   JSON.stringify([marker.map((strings) => JSON.stringify(strings)).sort(), [...addresses].sort(), alias, ttl])

@@ -1,38 +1,9 @@
 /**
- * What a program is seen to ask, to be told and to do, as steps of the model. What it is told is part of
- * the event: the caller sees to it that it was so.
+ * Events of a program as steps of the model. What it is told is part of the event: the caller sees to it
+ * that it was so.
  */
+import type { Event, Stands } from './events.ts'
 import { cell, type Model, type Step } from './model.ts'
-
-/** What stands at a name, as the model has it. */
-export interface Stands {
-  readonly record: number
-  readonly wrong: number
-}
-
-export type Event =
-  /** Told: this plan is head. */
-  | { readonly kind: 'head'; readonly generation: number }
-  /** Told: what the store has under the number of a plan is whole. */
-  | { readonly kind: 'plan'; readonly generation: number }
-  | { readonly kind: 'record'; readonly name: string; readonly stands: Stands }
-  /** Told in parts, which were so at different instants. */
-  | { readonly kind: 'glimpse'; readonly name: string; readonly stands: Stands }
-  | { readonly kind: 'claims'; readonly claims: ReadonlyMap<string, number> }
-  | { readonly kind: 'progress'; readonly enacted: ReadonlyMap<string, number> }
-  | { readonly kind: 'claim'; readonly generation: number }
-  /** Told: the store takes nothing. */
-  | { readonly kind: 'unclaimed'; readonly generation: number }
-  | { readonly kind: 'says'; readonly enacted: number; readonly excused: readonly string[] }
-  /** Replace `expected` by what the plan that it works from says of the name, under `generation`. */
-  | { readonly kind: 'write'; readonly name: string; readonly expected: Stands; readonly generation: number }
-  /** Made on top of that head, which the commit compares; -1: it compares none. */
-  | { readonly kind: 'publish'; readonly base: number; readonly generation: number }
-  | { readonly kind: 'delete'; readonly base: number; readonly generation: number }
-  /** Told its own last words. */
-  | { readonly kind: 'recalls'; readonly enacted: number }
-  | { readonly kind: 'restart' }
-  | { readonly kind: 'other'; readonly text: string }
 
 export interface Program {
   readonly process: 'planner' | 'enactor' | 'sweep'
@@ -153,7 +124,7 @@ export const standing = (name: string, { record, wrong }: Stands): ReadonlyMap<s
     [cell('wrong', name), wrong],
   ])
 
-const cells = (name: string, values: ReadonlyMap<string, number>): ReadonlyMap<string, number> =>
+export const cells = (name: string, values: ReadonlyMap<string, number>): ReadonlyMap<string, number> =>
   new Map([...values].map(([index, value]) => [cell(name, index), value]))
 
 function send(

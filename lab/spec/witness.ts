@@ -11,11 +11,12 @@ import { nothing, type Standing } from '../sim/authority.ts'
 import type { Kernel, Process } from '../sim/kernel.ts'
 import { kindOf } from '../story.ts'
 import { owner } from '../wishes.ts'
+import { type Event, enactorEvents, type Stands, textOf } from './events.ts'
 import { cell, Model } from './model.ts'
 import { Past } from './past.ts'
 import { Plans } from './plans.ts'
 import type { Spec } from './spec.ts'
-import { type Event, follow, type Program, type Refusal, type Stands, standing, type When } from './steps.ts'
+import { cells, follow, type Program, type Refusal, standing, type When } from './steps.ts'
 
 export interface Watched {
   readonly events: number
@@ -182,11 +183,11 @@ export class Witness {
         const range = await store.range(prefix, options)
         if (process === 'sweep' && prefix === keys.claim.prefix) {
           const claims = this.#all(range.entries, prefix, (value) => keys.claim.decode(value)?.generation)
-          this.#learn(program, { kind: 'claims', claims }, since, cellsOf('claim', claims))
+          this.#learn(program, { kind: 'claims', claims }, since, [...cells('claim', claims)])
         }
         if (process === 'sweep' && prefix === keys.progress.prefix) {
           const enacted = this.#all(range.entries, prefix, (value) => keys.progress.decode(value)?.enacted)
-          this.#learn(program, { kind: 'progress', enacted }, since, cellsOf('enacted', enacted))
+          this.#learn(program, { kind: 'progress', enacted }, since, [...cells('enacted', enacted)])
         }
         return range
       },
@@ -463,25 +464,6 @@ export class Witness {
   }
 }
 
-const cellsOf = (name: string, values: ReadonlyMap<string, number>) =>
-  [...values].map(([index, value]) => [cell(name, index), value] as const)
-
-function enactorEvents(writes: readonly Write[], id: string): readonly Event[] {
-  return writes.flatMap((write): readonly Event[] => {
-    const value = write.kind === 'put' ? write.value : new Uint8Array()
-    if (write.key === keys.claim.key(id))
-      return [{ kind: 'claim', generation: keys.claim.decode(value)?.generation ?? 0 }]
-    if (write.key === keys.progress.key(id)) {
-      const progress = keys.progress.decode(value)
-      const excused = (progress?.blocked ?? []).map(({ name }) => name)
-      return [{ kind: 'says', enacted: progress?.enacted ?? 0, excused }]
-    }
-    // To people, and which of them writes where an authority compares nothing.
-    if (write.key.startsWith(keys.status.prefix) || write.key.startsWith(keys.writer.prefix)) return []
-    return [{ kind: 'other', text: `${write.kind} ${write.key}` }]
-  })
-}
-
 const textWithoutTtl = ({ marker, addresses, alias }: Standing): string =>
   JSON.stringify([marker.map((strings) => JSON.stringify(strings)).sort(), [...addresses].sort(), alias])
 
@@ -494,8 +476,4 @@ function isSame(one: readonly Write[], other: readonly Write[]): boolean {
       return write.kind === 'delete' || its.kind === 'delete' || Buffer.compare(write.value, its.value) === 0
     })
   )
-}
-
-function textOf(event: Event): string {
-  return JSON.stringify(event, (_, value: unknown) => (value instanceof Map ? Object.fromEntries(value) : value))
 }
